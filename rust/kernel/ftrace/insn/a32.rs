@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A32 instructions.
+//!
+//! Encodings: *Arm Architecture Reference Manual, ARMv7-A and ARMv7-R edition* (DDI 0406), A8.8.
+
+/// `nop`, the architected hint.
+///
+/// Unlike `mov r0, r0` it belongs to the instructions that may be exchanged for `bl` while
+/// another processor executes them (DDI 0406, A3.5.4).
+pub const NOP: u32 = 0xe320_f000;
+
+/// `mov ip, lr`.
+pub const MOV_IP_LR: u32 = 0xe1a0_c00e;
+
+/// `push {lr}`, as gcc and clang emit it: `str lr, [sp, #-4]!`.
+pub const PUSH_LR: u32 = 0xe52d_e004;
+
+/// The program counter reads as the address of the instruction plus this.
+const PC_BIAS: u32 = 8;
+
+// B, BL: | cond = 1110 | 101L | imm24 |, offset = SignExtend(imm24:00)
+const B: u32 = 0xea00_0000;
+const BL: u32 = 0xeb00_0000;
+const OPCODE_MASK: u32 = 0xff00_0000;
+const IMM24_MASK: u32 = 0x00ff_ffff;
+
+/// Returns `b target` for the address `pc`.
+///
+/// [`None`] if `target` is not word aligned relative to `pc` or not within
+/// `pc + 8 - 32 MiB ..= pc + 8 + 32 MiB - 4`.
+pub const fn b(pc: u32, target: u32) -> Option<u32> {
+    branch(B, pc, target)
+}
+
+/// Returns `bl target` for the address `pc`; the range is that of [`b`].
+pub const fn bl(pc: u32, target: u32) -> Option<u32> {
+    branch(BL, pc, target)
+}
+
+/// Returns the target of `insn` at `pc` if `insn` is an unconditional `bl`.
+pub const fn bl_target(pc: u32, insn: u32) -> Option<u32> {
+    if insn & OPCODE_MASK != BL {
+        return None;
+    }
+    // The two unused bits of the shift are those that the offset lacks.
+    let offset = ((insn & IMM24_MASK) << 8) as i32 >> 6;
+    Some(
+        pc.wrapping_add(PC_BIAS)
+            .wrapping_add_signed(offset),
+    )
+}
+
+const fn branch(opcode: u32, pc: u32, target: u32) -> Option<u32> {
+    let offset = target.wrapping_sub(pc.wrapping_add(PC_BIAS)) as i32;
+    if offset & 3 != 0 || offset < -(1 << 25) || offset >= 1 << 25 {
+        return None;
+    }
+    Some(opcode | (offset >> 2) as u32 & IMM24_MASK)
+}
