@@ -3,19 +3,45 @@
 # The front door: every user command is a target here. What a command does is
 # in tools/testing/rust-ftrace.
 
-COMMANDS := run check shell install status uninstall patch doctor clean check-all bench help
-
 ARCH ?= arm
 V ?= 0
-export ARCH V KDIR KERNEL KERNEL_SRC TEST
+export ARCH V KDIR KERNEL KERNEL_SRC TEST OUT
 
 CARGO ?= cargo
-harness := $(CARGO) run --quiet --locked --release \
+harness = $(CARGO) run --quiet --locked --release \
 	--manifest-path tools/testing/rust-ftrace/Cargo.toml \
-	--target-dir build/cargo --
+	--target-dir build/cargo -- $@
 
 .DEFAULT_GOAL := help
-.PHONY: $(COMMANDS)
+.PHONY: help run check check-all bench shell install status uninstall patch doctor clean cargo
 
-$(COMMANDS):
-	@$(harness) $@
+run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=arm|mips)
+check: cargo		## set up all that is missing, run every test (TEST=text picks some)
+check-all: cargo	## the whole matrix of variants
+bench: cargo		## the C and the Rust backend side by side
+shell: cargo		## an interactive guest (ARCH=arm|mips)
+install: cargo		## put the backend into your kernel tree (KDIR=)
+status: cargo		## say what is in your kernel tree (KDIR=)
+uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
+patch: cargo		## the series for `git am`, to standard output or a folder (KERNEL= OUT=)
+doctor: cargo		## list the tools: yours, minimum, how to get it
+run check check-all bench shell install status uninstall patch doctor:
+	@$(harness)
+
+clean:			## remove build/; downloads stay in the cache folder
+	rm -rf build
+
+help:			## show this
+	@sed -n 's/^\([a-z-]*\):[a-z\t ]*## /  make \1\t/p' Makefile | expand -t 20
+	@echo
+	@echo "V=1 shows all output, KERNEL_SRC= names a kernel tarball or tree to use."
+
+cargo:
+	@command -v $(CARGO) > /dev/null || { \
+		echo "cargo is missing: install Rust from https://rustup.rs, then open a new shell" >&2; \
+		echo "(or point CARGO= at it: make CARGO=$$HOME/.cargo/bin/cargo ...)" >&2; exit 1; }
+	@command -v cc > /dev/null || { \
+		echo "installing gcc and libc6-dev: cargo needs a linker" >&2; \
+		sudo=$$(test $$(id -u) = 0 || echo sudo); \
+		$$sudo apt-get update -q && $$sudo apt-get install -yq gcc libc6-dev; } >&2
+	@test -d build/cargo/release || echo "building the harness, once ..." >&2

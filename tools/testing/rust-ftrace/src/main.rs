@@ -1,2 +1,129 @@
 // SPDX-License-Identifier: GPL-2.0
-fn main() {}
+
+//! The host side of rust-ftrace: fetches, overlays, builds, boots and reports.
+//!
+//! `make` in the root of the repository is its front door; `make help` lists the commands.
+
+mod paths;
+mod ui;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use anyhow::Result;
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::paths::Paths;
+use crate::ui::Ui;
+
+/// What every command works with.
+pub struct Context {
+    pub paths: Paths,
+    pub ui: Ui,
+}
+
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// 1 shows the output of every command that is run.
+    #[arg(long, env = "V", default_value_t = 0, global = true)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(Machine),
+    Check(Check),
+    Shell(Machine),
+    Install(Kdir),
+    Status(Kdir),
+    Uninstall(Kdir),
+    Patch(Patch),
+    Doctor,
+    CheckAll,
+    Bench,
+}
+
+#[derive(Args)]
+pub struct Source {
+    /// A kernel tarball or tree to use in place of Debian's package.
+    #[arg(long, env = "KERNEL_SRC")]
+    kernel_src: Option<PathBuf>,
+    /// The kernel version, for example 7.3.
+    #[arg(long, env = "KERNEL")]
+    kernel: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Machine {
+    #[arg(long, env = "ARCH", default_value = "arm")]
+    arch: String,
+    #[command(flatten)]
+    source: Source,
+}
+
+#[derive(Args)]
+pub struct Check {
+    /// Runs only the tests whose names contain this text.
+    #[arg(long, env = "TEST")]
+    test: Option<String>,
+    #[command(flatten)]
+    source: Source,
+}
+
+#[derive(Args)]
+struct Kdir {
+    /// The kernel tree to work on.
+    #[arg(long, env = "KDIR")]
+    kdir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Patch {
+    /// The folder to write the patches to, in place of standard output.
+    #[arg(long, env = "OUT")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let paths = Paths::find()?;
+    let ctx = Context {
+        ui: Ui::new(paths.build.join("log"), cli.verbose > 0),
+        paths,
+    };
+    let _ = &ctx;
+    match cli.command {
+        Command::CheckAll | Command::Bench => bail!("this command comes with a later release"),
+        _ => bail!("not there yet"),
+    }
+}
+
+/// Removes the variables that the calling `make` leaves for its own sub-makes, or that are set
+/// to nothing: the kernel's `make` would take the former for its own command line.
+fn clean_environment() {
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"] {
+        std::env::remove_var(name);
+    }
+    for name in ["KDIR", "KERNEL", "KERNEL_SRC", "TEST", "OUT", "V", "ARCH"] {
+        if std::env::var_os(name).is_some_and(|value| value.is_empty()) {
+            std::env::remove_var(name);
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    clean_environment();
+    let cli = Cli::parse();
+    if let Err(error) = ui::end_children_on_signal().and_then(|()| run(cli)) {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
