@@ -86,7 +86,8 @@ impl Slot {
     }
 }
 
-/// The target of a site is not within reach of the site's instructions.
+/// The instructions of a site cannot express what was asked for: most often a target that is not
+/// within their reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfReach;
 
@@ -258,23 +259,34 @@ pub struct Store {
 pub type Stores = [Option<Store>; MAX_WORDS];
 
 impl Layout {
-    /// Checks that turning a site on or off changes the word at the recorded address alone.
+    /// Checks that turning a site on or off changes the word at the recorded address, and that
+    /// word alone.
     const fn assert_one_store(&self) {
         assert!(self.words.len() <= MAX_WORDS);
+        let mut changed = 0;
         let mut i = 0;
         while i < self.words.len() {
             let word = &self.words[i];
             assert!(word.offset % 4 == 0);
-            assert!(word.off.same(word.on) == (word.offset != 0));
+            assert!(i == 0 || self.words[i - 1].offset < word.offset);
+            if !word.off.same(word.on) {
+                assert!(word.offset == 0);
+                changed += 1;
+            }
             i += 1;
         }
+        assert!(changed == 1);
     }
 
-    /// Returns the target if `words` are those of a site at `ip` in `state`.
+    /// Returns the target if `words` are those of a site at `ip` in `state`, [`None`] if they are
+    /// not or `ip` is not word aligned.
     ///
     /// The target of a site that is off is not in its words: then the result is only fit to be
     /// tested for [`Some`].
     pub fn decode(&self, ip: u32, words: &[u32; MAX_WORDS], state: State) -> Option<u32> {
+        if ip & 3 != 0 {
+            return None;
+        }
         let mut target = 0u32;
         for (word, insn) in self.words.iter().zip(words) {
             let part = word.slot(state).decode(word.address(ip), *insn)?;
@@ -284,7 +296,12 @@ impl Layout {
     }
 
     /// Returns the stores that turn `from` into `to` in the site at `ip`.
+    ///
+    /// [`Err`] if a target is out of reach or `ip` is not word aligned.
     pub fn stores(&self, ip: u32, from: Content, to: Content) -> Result<Stores, OutOfReach> {
+        if ip & 3 != 0 {
+            return Err(OutOfReach);
+        }
         let mut stores = [None; MAX_WORDS];
         for (store, word) in stores.iter_mut().zip(self.words) {
             let address = word.address(ip);
@@ -301,8 +318,8 @@ impl Layout {
 
     /// Returns the one store that turns `from` into `to` in the site at `ip`.
     ///
-    /// [`Err`] if a target is out of reach or the contents differ in another word than the one at
-    /// `ip`, as two targets in [`MIPS_MODULE`] can.
+    /// [`Err`] if a target is out of reach, if `ip` is not word aligned, or unless the contents
+    /// differ in the word at `ip` alone: two targets in [`MIPS_MODULE`] can differ in two words.
     pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Store, OutOfReach> {
         let stores = self.stores(ip, from, to)?;
         let mut changed = stores.iter().flatten();

@@ -27,8 +27,8 @@ const IMM24_MASK: u32 = 0x00ff_ffff;
 
 /// Returns `b target` for the address `pc`.
 ///
-/// [`None`] if `target` is not word aligned relative to `pc` or not within
-/// `pc + 8 - 32 MiB ..= pc + 8 + 32 MiB - 4`.
+/// [`None`] if one of them is not word aligned or `target` is not within
+/// `pc + 8 - 32 MiB ..= pc + 8 + 32 MiB - 4`, modulo 2^32.
 pub const fn b(pc: u32, target: u32) -> Option<u32> {
     branch(B, pc, target)
 }
@@ -45,16 +45,13 @@ pub const fn bl_target(pc: u32, insn: u32) -> Option<u32> {
     }
     // The two unused bits of the shift are those that the offset lacks.
     let offset = ((insn & IMM24_MASK) << 8) as i32 >> 6;
-    Some(
-        pc.wrapping_add(PC_BIAS)
-            .wrapping_add_signed(offset),
-    )
+    Some(pc.wrapping_add(PC_BIAS).wrapping_add_signed(offset))
 }
 
 const fn branch(opcode: u32, pc: u32, target: u32) -> Option<u32> {
     let offset = target.wrapping_sub(pc.wrapping_add(PC_BIAS)) as i32;
-    if offset & 3 != 0 || offset < -(1 << 25) || offset >= 1 << 25 {
+    if (pc | target) & 3 != 0 || offset < -(1 << 25) || offset >= 1 << 25 {
         return None;
     }
-    Some(opcode | (offset >> 2) as u32 & IMM24_MASK)
+    Some(opcode | ((offset >> 2) as u32 & IMM24_MASK))
 }

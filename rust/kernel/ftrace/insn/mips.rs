@@ -30,7 +30,8 @@ const IMM_OPCODE_MASK: u32 = 0xffff_0000;
 
 /// Returns `j target` for the address `pc`.
 ///
-/// [`None`] if `target` is not word aligned or not in the 256 MiB region of the delay slot.
+/// [`None`] if one of them is not word aligned or `target` is not in the 256 MiB region of the
+/// delay slot.
 pub const fn j(pc: u32, target: u32) -> Option<u32> {
     jump(J, pc, target)
 }
@@ -45,14 +46,14 @@ pub const fn jal_target(pc: u32, insn: u32) -> Option<u32> {
     if insn & OPCODE_MASK != JAL {
         return None;
     }
-    Some(pc.wrapping_add(4) & REGION_MASK | (insn & INDEX_MASK) << 2)
+    Some((pc.wrapping_add(4) & REGION_MASK) | ((insn & INDEX_MASK) << 2))
 }
 
 const fn jump(opcode: u32, pc: u32, target: u32) -> Option<u32> {
-    if target & 3 != 0 || (pc.wrapping_add(4) ^ target) & REGION_MASK != 0 {
+    if (pc | target) & 3 != 0 || (pc.wrapping_add(4) ^ target) & REGION_MASK != 0 {
         return None;
     }
-    Some(opcode | target >> 2 & INDEX_MASK)
+    Some(opcode | ((target >> 2) & INDEX_MASK))
 }
 
 /// Returns `b` (`beq $0, $0`) over `skipped` words, its own delay slot counted.
@@ -62,12 +63,12 @@ pub const fn b_over(skipped: u8) -> u32 {
 
 /// Returns `lui v1, %hi(target)`: the upper half, rounded for the signed lower half.
 pub const fn lui_v1(target: u32) -> u32 {
-    LUI_V1 | target.wrapping_add(0x8000) >> 16
+    LUI_V1 | (target.wrapping_add(0x8000) >> 16)
 }
 
 /// Returns `addiu v1, v1, %lo(target)`.
 pub const fn addiu_v1(target: u32) -> u32 {
-    ADDIU_V1_V1 | target & 0xffff
+    ADDIU_V1_V1 | (target & 0xffff)
 }
 
 /// Returns the address that `lui` and `addiu` form in `v1` if they are such a pair.
