@@ -27,8 +27,12 @@ pub enum Slot {
     Insn(u32),
     /// What the compiler put there, one of these; any instruction if the list is empty.
     Kept(&'static [u32]),
+    /// A32 `b target`.
+    A32B,
     /// A32 `bl target`.
     A32Bl,
+    /// MIPS `j target`.
+    MipsJ,
     /// MIPS `jal target`.
     MipsJal,
     /// MIPS `lui v1, %hi(target)`.
@@ -45,7 +49,9 @@ impl Slot {
         let insn = match self {
             Slot::Insn(insn) => Some(insn),
             Slot::Kept(_) => return Ok(None),
+            Slot::A32B => a32::b(pc, target),
             Slot::A32Bl => a32::bl(pc, target),
+            Slot::MipsJ => mips::j(pc, target),
             Slot::MipsJal => mips::jal(pc, target),
             Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
             Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
@@ -64,7 +70,9 @@ impl Slot {
         match self {
             Slot::Insn(expected) => (insn == expected).then_some(0),
             Slot::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
+            Slot::A32B => a32::b_target(pc, insn),
             Slot::A32Bl => a32::bl_target(pc, insn),
+            Slot::MipsJ => mips::j_target(pc, insn),
             Slot::MipsJal => mips::jal_target(pc, insn),
             Slot::MipsLuiV1 => mips::v1_target(insn, mips::addiu_v1(0)),
             Slot::MipsAddiuV1 => mips::v1_target(mips::lui_v1(0), insn),
@@ -77,7 +85,9 @@ impl Slot {
         match (self, other) {
             (Insn(a), Insn(b)) => a == b,
             (Kept(_), Kept(_))
+            | (A32B, A32B)
             | (A32Bl, A32Bl)
+            | (MipsJ, MipsJ)
             | (MipsJal, MipsJal)
             | (MipsLuiV1, MipsLuiV1)
             | (MipsAddiuV1, MipsAddiuV1) => true,
@@ -229,9 +239,57 @@ pub const MIPS_MODULE: Layout = Layout {
     ],
 };
 
+/// A32, `ftrace_caller`: the call of the tracer.
+pub const A32_FUNC_CALL: Layout = Layout {
+    name: "a32-func-call",
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::A32Bl,
+        off: Slot::Insn(a32::NOP),
+        on: Slot::A32Bl,
+    }],
+};
+
+/// A32, `ftrace_caller`: the jump to the graph tracer.
+pub const A32_GRAPH_JUMP: Layout = Layout {
+    name: "a32-graph-jump",
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::Insn(a32::NOP),
+        off: Slot::Insn(a32::NOP),
+        on: Slot::A32B,
+    }],
+};
+
+/// MIPS, `ftrace_caller`: the call of the tracer.
+pub const MIPS_FUNC_CALL: Layout = Layout {
+    name: "mips-func-call",
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::MipsJal,
+        off: Slot::Insn(mips::NOP),
+        on: Slot::MipsJal,
+    }],
+};
+
+/// MIPS, `ftrace_caller`: the jump to the graph tracer.
+pub const MIPS_GRAPH_JUMP: Layout = Layout {
+    name: "mips-graph-jump",
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::Insn(mips::NOP),
+        off: Slot::Insn(mips::NOP),
+        on: Slot::MipsJ,
+    }],
+};
+
 const _: () = A32_MCOUNT.assert_one_store();
 const _: () = MIPS_CORE.assert_one_store();
 const _: () = MIPS_MODULE.assert_one_store();
+const _: () = A32_FUNC_CALL.assert_one_store();
+const _: () = A32_GRAPH_JUMP.assert_one_store();
+const _: () = MIPS_FUNC_CALL.assert_one_store();
+const _: () = MIPS_GRAPH_JUMP.assert_one_store();
 
 /// What a site holds: its state and the address that its instructions call.
 ///

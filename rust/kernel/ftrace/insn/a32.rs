@@ -38,14 +38,14 @@ pub const fn bl(pc: u32, target: u32) -> Option<u32> {
     branch(BL, pc, target)
 }
 
+/// Returns the target of `insn` at `pc` if `insn` is an unconditional `b`.
+pub const fn b_target(pc: u32, insn: u32) -> Option<u32> {
+    branch_target(B, pc, insn)
+}
+
 /// Returns the target of `insn` at `pc` if `insn` is an unconditional `bl`.
 pub const fn bl_target(pc: u32, insn: u32) -> Option<u32> {
-    if insn & OPCODE_MASK != BL {
-        return None;
-    }
-    // The two unused bits of the shift are those that the offset lacks.
-    let offset = ((insn & IMM24_MASK) << 8) as i32 >> 6;
-    Some(pc.wrapping_add(PC_BIAS).wrapping_add_signed(offset))
+    branch_target(BL, pc, insn)
 }
 
 const fn branch(opcode: u32, pc: u32, target: u32) -> Option<u32> {
@@ -54,4 +54,13 @@ const fn branch(opcode: u32, pc: u32, target: u32) -> Option<u32> {
         return None;
     }
     Some(opcode | ((offset >> 2) as u32 & IMM24_MASK))
+}
+
+const fn branch_target(opcode: u32, pc: u32, insn: u32) -> Option<u32> {
+    if insn & OPCODE_MASK != opcode {
+        return None;
+    }
+    // imm24 shifted left by 8 puts its sign bit on top; 6 of the 8 back make it a byte offset.
+    let offset = ((insn & IMM24_MASK) << 8) as i32 >> 6;
+    Some(pc.wrapping_add(PC_BIAS).wrapping_add_signed(offset))
 }

@@ -41,12 +41,14 @@ pub const fn jal(pc: u32, target: u32) -> Option<u32> {
     jump(JAL, pc, target)
 }
 
+/// Returns the target of `insn` at `pc` if `insn` is a `j`.
+pub const fn j_target(pc: u32, insn: u32) -> Option<u32> {
+    jump_target(J, pc, insn)
+}
+
 /// Returns the target of `insn` at `pc` if `insn` is a `jal`.
 pub const fn jal_target(pc: u32, insn: u32) -> Option<u32> {
-    if insn & OPCODE_MASK != JAL {
-        return None;
-    }
-    Some((pc.wrapping_add(4) & REGION_MASK) | ((insn & INDEX_MASK) << 2))
+    jump_target(JAL, pc, insn)
 }
 
 const fn jump(opcode: u32, pc: u32, target: u32) -> Option<u32> {
@@ -54,6 +56,13 @@ const fn jump(opcode: u32, pc: u32, target: u32) -> Option<u32> {
         return None;
     }
     Some(opcode | ((target >> 2) & INDEX_MASK))
+}
+
+const fn jump_target(opcode: u32, pc: u32, insn: u32) -> Option<u32> {
+    if insn & OPCODE_MASK != opcode {
+        return None;
+    }
+    Some(pc.wrapping_add(4) & REGION_MASK | (insn & INDEX_MASK) << 2)
 }
 
 /// Returns `b` (`beq $0, $0`) over `skipped` words, its own delay slot counted.
