@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel configuration: fragments, merged and held against what Kconfig made of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::bail;
+use anyhow::Context as _;
+use anyhow::Result;
+use walkdir::WalkDir;
+
+/// Options by name, without `CONFIG_`. The value of one that is not set is `n`.
+pub type Options = BTreeMap<String, String>;
+
+/// An option that is not what was asked for.
+#[derive(Debug, PartialEq)]
+pub struct Mismatch {
+    pub option: String,
+    pub asked: String,
+    /// `None` where the configuration does not know the option.
+    pub got: Option<String>,
+}
+
+/// Reads a fragment or a `.config`.
+pub fn parse(text: &str) -> Options {
+    text.lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            if let Some((name, value)) =
+                line.strip_prefix("CONFIG_").and_then(|l| l.split_once('='))
+            {
+                return Some((name.to_owned(), value.to_owned()));
+            }
+            let name = line
+                .strip_prefix("# CONFIG_")?
+                .strip_suffix(" is not set")?;
+            Some((name.to_owned(), "n".to_owned()))
+        })
+        .collect()
+}
+
+/// Concatenates fragments. Two that ask for different values of an option are an error: which of
+/// them wins would be an accident of their order.
+pub fn merge(fragments: &[impl AsRef<Path>]) -> Result<String> {
+    let mut text = String::new();
+    let mut seen = Options::new();
+    for path in fragments {
+        let path = path.as_ref();
+        let fragment = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        for (option, value) in parse(&fragment) {
+            match seen.insert(option.clone(), value.clone()) {
+                Some(other) if other != value => bail!(
+                    "{} asks for CONFIG_{option}={value}, a fragment before it for {other}",
+                    path.display()
+                ),
+                _ => {}
+            }
+        }
+        text.push_str(&fragment);
+    }
+    Ok(text)
+}
+
+/// Every option of `asked` that `got` has with another value.
+pub fn mismatches(asked: &Options, got: &Options) -> Vec<Mismatch> {
+    asked
+        .iter()
+        .filter(|&(option, value)| got.get(option).map_or("n", String::as_str) != value)
+        .map(|(option, value)| Mismatch {
+            option: option.clone(),
+            asked: value.clone(),
+            got: got.get(option).cloned(),
+        })
+        .collect()
+}
+
+/// Describes mismatches for a user, with what Kconfig says about each option.
+pub fn explain(mismatches: &[Mismatch], source: &Path) -> String {
+    let mut text = String::from("the kernel's configuration is not what was asked for:\n");
+    for m in mismatches {
+        let got = m.got.as_deref().unwrap_or("not set");
+        let hint = match declaration(&m.option, source) {
+            Some((file, depends)) if depends.is_empty() => format!("declared in {file}"),
+            Some((file, depends)) => format!("{file}: depends on {}", depends.join(" && ")),
+            None => "no Kconfig file declares it".to_owned(),
+        };
+        text.push_str(&format!(
+            "  CONFIG_{}: asked {}, got {got} ({hint})\n",
+            m.option, m.asked
+        ));
+    }
+    text.push_str("hint: add the options that it depends on to the configuration fragments");
+    text
+}
+
+/// The file that declares an option, and the `depends on` lines of the declaration.
+fn declaration(option: &str, source: &Path) -> Option<(String, Vec<String>)> {
+    WalkDir::new(source)
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|e| e.file_type().is_file())
+        .filter(|e| e.file_name().to_string_lossy().starts_with("Kconfig"))
+        .find_map(|entry| {
+            let text = fs::read_to_string(entry.path()).ok()?;
+            let mut lines = text.lines().skip_while(|line| {
+                let mut words = line.split_whitespace();
+                !matches!(words.next(), Some("config" | "menuconfig"))
+                    || words.next() != Some(option)
+            });
+            lines.next()?;
+            let depends = lines
+                .take_while(|l| l.is_empty() || l.starts_with(char::is_whitespace))
+                .filter_map(|l| l.trim().strip_prefix("depends on ").map(str::to_owned))
+                .collect();
+            let file = entry.path().strip_prefix(source).unwrap_or(entry.path());
+            Some((file.display().to_string(), depends))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_unset_options() {
+        let options = parse("# comment\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"x=y\"\n");
+        assert_eq!(options["A"], "y");
+        assert_eq!(options["B"], "n");
+        assert_eq!(options["C"], "\"x=y\"");
+    }
+
+    #[test]
+    fn each_option_asked_for_must_be_there_with_its_value() {
+        let asked = parse(
+            "CONFIG_A=y\nCONFIG_M=m\nCONFIG_D=y\n# CONFIG_N is not set\n# CONFIG_Y is not set\n",
+        );
+        let got = parse("CONFIG_A=y\nCONFIG_M=y\nCONFIG_Y=y\n");
+        let names: Vec<_> = mismatches(&asked, &got)
+            .into_iter()
+            .map(|m| (m.option, m.got))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("D".into(), None),
+                ("M".into(), Some("y".into())),
+                ("Y".into(), Some("y".into()))
+            ]
+        );
+    }
+
+    #[test]
+    fn fragments_must_agree() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|n| dir.path().join(n));
+        fs::write(&a, "CONFIG_X=y\n").unwrap();
+        fs::write(&b, "CONFIG_X=m\n").unwrap();
+        assert!(merge(&[&a, &a]).is_ok());
+        assert!(merge(&[&a, &b]).is_err());
+    }
+
+    #[test]
+    fn the_hint_names_file_and_dependencies() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("lib")).unwrap();
+        fs::write(
+            dir.path().join("lib/Kconfig"),
+            "config XY\n\tbool\n\tdepends on OTHER\n\nconfig X\n\tbool \"x\"\n\tdepends on RUST\n\n\tdepends on MMU\nconfig Z\n\tdepends on NO\n",
+        )
+        .unwrap();
+        let mismatch = |option: &str| Mismatch {
+            option: option.into(),
+            asked: "y".into(),
+            got: None,
+        };
+        let text = explain(&[mismatch("X"), mismatch("GONE")], dir.path());
+        assert!(
+            text.contains("CONFIG_X: asked y, got not set (lib/Kconfig: depends on RUST && MMU)")
+        );
+        assert!(text.contains("CONFIG_GONE: asked y, got not set (no Kconfig file declares it)"));
+    }
+}
