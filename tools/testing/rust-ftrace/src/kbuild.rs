@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Configures and builds kernels in `build/<machine>-<backend>/`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+
+use anyhow::bail;
+use anyhow::Context as _;
+use anyhow::Result;
+
+use crate::config;
+use crate::machine::Machine;
+use crate::Context;
+
+/// Where the set-up put what a kernel build needs.
+pub struct Toolchain {
+    /// The overlaid kernel source.
+    pub source: PathBuf,
+    /// Rust's library sources.
+    pub rust_lib_src: PathBuf,
+    /// Folders to look for programs in before `PATH`'s.
+    pub bin: Vec<PathBuf>,
+}
+
+/// Which ftrace backend a kernel has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    C,
+    Rust,
+}
+
+impl Backend {
+    fn name(self) -> &'static str {
+        match self {
+            Self::C => "c",
+            Self::Rust => "rust",
+        }
+    }
+
+    /// Fragments besides the machine's own. Both kernels have Rust, so that they differ in the
+    /// backend alone.
+    fn fragments(self) -> &'static [&'static str] {
+        match self {
+            Self::C => &["base", "ftrace", "rust"],
+            Self::Rust => &["base", "ftrace", "rust", "backend-rust", "kunit"],
+        }
+    }
+}
+
+/// A kernel to build for a machine.
+pub struct Kernel<'a> {
+    pub machine: &'static Machine,
+    pub backend: Backend,
+    toolchain: &'a Toolchain,
+    out: PathBuf,
+}
+
+impl<'a> Kernel<'a> {
+    pub fn new(
+        ctx: &Context,
+        toolchain: &'a Toolchain,
+        machine: &'static Machine,
+        backend: Backend,
+    ) -> Self {
+        let out = ctx
+            .paths
+            .build
+            .join(format!("{}-{}", machine.name, backend.name()));
+        Self {
+            machine,
+            backend,
+            toolchain,
+            out,
+        }
+    }
+
+    /// The build folder.
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    pub fn image(&self) -> PathBuf {
+        self.out.join(self.machine.image)
+    }
+
+    /// A name for logs and messages.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.machine.name, self.backend.name())
+    }
+
+    /// Configures and builds the image and the modules.
+    pub fn build(&self, ctx: &Context) -> Result<()> {
+        fs::create_dir_all(&self.out)
+            .with_context(|| format!("cannot create {}", self.out.display()))?;
+        let name = self.name();
+        ctx.ui.step(
+            &format!("configure the {name} kernel"),
+            &format!("{name}-config"),
+            |step| {
+                step.run(&mut self.make(&["rustavailable"])?)?;
+                self.configure(ctx, |command| step.run(command))
+            },
+        )?;
+        ctx.ui.step(
+            &format!("build the {name} kernel"),
+            &format!("{name}-build"),
+            |step| {
+                let jobs = thread::available_parallelism().map_or(1, usize::from);
+                let mut built = 0;
+                step.run_watched(
+                    &mut self.make(&[&format!("-j{jobs}"), self.machine.target, "modules"])?,
+                    None,
+                    |line| {
+                        if is_object(line) {
+                            built += 1;
+                            step.progress(format!("{built} objects"));
+                        }
+                    },
+                )?;
+                step.fold(format!("{built} objects built"));
+                Ok(())
+            },
+        )
+    }
+
+    /// Kconfig leaves `.config` alone when it comes out as it was, so this costs no rebuild.
+    fn configure(
+        &self,
+        ctx: &Context,
+        mut run: impl FnMut(&mut Command) -> Result<()>,
+    ) -> Result<()> {
+        let folder = ctx.paths.repo.join("tools/testing/rust-ftrace/configs");
+        let fragments: Vec<PathBuf> = self
+            .backend
+            .fragments()
+            .iter()
+            .chain([&self.machine.name])
+            .map(|name| folder.join(format!("{name}.config")))
+            .collect();
+        let asked = config::merge(&fragments)?;
+        let merged = self.out.join("asked.config");
+        fs::write(&merged, &asked).with_context(|| format!("cannot write {}", merged.display()))?;
+        run(self
+            .make(&["allnoconfig"])?
+            .env("KCONFIG_ALLCONFIG", &merged))?;
+
+        let path = self.out.join(".config");
+        let got =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mismatches = config::mismatches(&config::parse(&asked), &config::parse(&got));
+        if !mismatches.is_empty() {
+            bail!(config::explain(&mismatches, &self.toolchain.source));
+        }
+        Ok(())
+    }
+
+    /// The kernel's `make` for this build.
+    pub fn make(&self, args: &[&str]) -> Result<Command> {
+        let cross = self.machine.cross;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let dirs = self.toolchain.bin.iter().cloned();
+        let path = env::join_paths(dirs.chain(env::split_paths(&path)))
+            .context("a folder of the tools cannot be in PATH")?;
+        let mut out = OsString::from("O=");
+        out.push(&self.out);
+        let mut command = Command::new("make");
+        command
+            .arg("-C")
+            .arg(&self.toolchain.source)
+            .arg(out)
+            .arg(format!("ARCH={}", self.machine.arch))
+            .arg(format!("CROSS_COMPILE={cross}"))
+            .arg(match has_program("ccache", &path) {
+                true => format!("CC=ccache {cross}gcc"),
+                false => format!("CC={cross}gcc"),
+            })
+            .args(args)
+            .env("PATH", path)
+            .env("RUST_LIB_SRC", &self.toolchain.rust_lib_src)
+            // Two builds of the same source are the same, whoever builds them and when.
+            .env("KBUILD_BUILD_TIMESTAMP", "Thu, 01 Jan 1970 00:00:00 +0000")
+            .env("KBUILD_BUILD_VERSION", "1")
+            .env("KBUILD_BUILD_USER", "rust-ftrace")
+            .env("KBUILD_BUILD_HOST", "localhost");
+        Ok(command)
+    }
+
+    /// The modules that the build made.
+    pub fn modules(&self) -> Result<Vec<PathBuf>> {
+        let path = self.out.join("modules.order");
+        let order =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(order
+            .lines()
+            .map(|line| self.out.join(line).with_extension("ko"))
+            .collect())
+    }
+}
+
+/// Whether a line of the kernel's `make` reports a built file: `  CC [M]  path`.
+fn is_object(line: &str) -> bool {
+    line.strip_prefix("  ").is_some_and(|rest| {
+        let word = rest.split_whitespace().next().unwrap_or_default();
+        ["CC", "AS", "AR", "LD", "RUSTC", "HOSTCC", "BINDGEN"].contains(&word)
+    })
+}
+
+fn has_program(name: &str, path: &OsString) -> bool {
+    env::split_paths(path).any(|dir| dir.join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_counted_and_other_lines_are_not() {
+        assert!(is_object("  CC      kernel/fork.o"));
+        assert!(is_object("  RUSTC L rust/kernel.o"));
+        assert!(is_object("  CC [M]  samples/ftrace/ftrace-ops.o"));
+        assert!(!is_object("make[1]: Entering directory"));
+        assert!(!is_object("  GEN     Makefile"));
+    }
+}
