@@ -62,7 +62,7 @@ const fn jump_target(opcode: u32, pc: u32, insn: u32) -> Option<u32> {
     if insn & OPCODE_MASK != opcode {
         return None;
     }
-    Some(pc.wrapping_add(4) & REGION_MASK | (insn & INDEX_MASK) << 2)
+    Some((pc.wrapping_add(4) & REGION_MASK) | ((insn & INDEX_MASK) << 2))
 }
 
 /// Returns `b` (`beq $0, $0`) over `skipped` words, its own delay slot counted.
