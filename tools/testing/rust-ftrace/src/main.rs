@@ -4,7 +4,10 @@
 //!
 //! `make` in the root of the repository is its front door; `make help` lists the commands.
 
+mod apt;
+mod files;
 mod paths;
+mod source;
 mod ui;
 
 use std::path::PathBuf;

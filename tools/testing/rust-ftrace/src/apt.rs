@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Debian packages: unpacked into our own folders from suites that the host does not use, or
+//! installed on the host.
+//!
+//! The host's apt configuration is read (mirror, proxy) and never written. `apt-get` verifies
+//! what it downloads by the archive's signature; we then keep the package with its SHA-256, so
+//! that a later use needs no network and trusts no half file.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::bail;
+use anyhow::ensure;
+use anyhow::Context as _;
+use anyhow::Result;
+
+use crate::files;
+use crate::ui::Step;
+use crate::Context;
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const PUBLIC_MIRROR: &str = "http://deb.debian.org/debian";
+
+/// How long the archive's lists count as current.
+const LISTS_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The suites that packages to unpack come from, with the architectures beside the host's.
+const FETCH_SUITES: [(&str, &[&str]); 4] = [
+    ("bookworm", &["armhf", "mipsel"]),
+    ("bookworm-backports", &[]),
+    ("trixie", &[]),
+    ("trixie-backports", &[]),
+];
+
+/// Runs a program for its output.
+pub fn output(command: &mut Command) -> Result<String> {
+    let line = crate::ui::command_line(command);
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {line}"))?;
+    ensure!(
+        output.status.success(),
+        "{line} ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim_end()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A private apt configuration.
+pub struct Apt {
+    /// The configuration file, for apt's `-c`.
+    conf: PathBuf,
+    /// Lists and packages.
+    cache: PathBuf,
+    lists: PathBuf,
+    sources: String,
+    host_arch: String,
+}
+
+impl Apt {
+    /// The configuration for packages to unpack.
+    pub fn for_fetching(ctx: &Context) -> Result<Self> {
+        Self::new(ctx, "fetch", &FETCH_SUITES)
+    }
+
+    /// The configuration for host packages out of the backports of the host's own `suite`.
+    pub fn for_backports(ctx: &Context, suite: &str) -> Result<Self> {
+        let backports = format!("{suite}-backports");
+        Self::new(ctx, "backports", &[(suite, &[]), (&backports, &[])])
+    }
+
+    fn new(ctx: &Context, name: &str, suites: &[(&str, &[&str])]) -> Result<Self> {
+        ensure!(
+            Path::new(KEYRING).is_file(),
+            "{KEYRING} is missing: apt-get install debian-archive-keyring"
+        );
+        let host_arch = output(Command::new("dpkg").arg("--print-architecture"))?
+            .trim()
+            .to_string();
+        let mirror = mirror();
+        let mut sources = String::new();
+        let mut arches = vec![host_arch.as_str()];
+        for (suite, others) in suites {
+            let mut here = vec![host_arch.as_str()];
+            here.extend(others.iter().filter(|&&arch| arch != host_arch));
+            sources += &format!(
+                "deb [arch={} target=Packages signed-by={KEYRING}] {mirror} {suite} main\n",
+                here.join(",")
+            );
+            arches.extend(here);
+        }
+        arches.sort_unstable();
+        arches.dedup();
+
+        let dir = ctx.paths.build.join("apt").join(name);
+        let cache = ctx.paths.cache()?.join("apt");
+        let lists = cache.join("lists").join(name);
+        fs::create_dir_all(lists.join("partial"))?;
+        fs::create_dir_all(cache.join("archives/partial"))?;
+        let list = dir.join("sources.list");
+        files::write_atomic(&list, sources.as_bytes())?;
+        let conf = dir.join("apt.conf");
+        // Hooks of the host are for the host's own lists. With the lists in the user's cache
+        // folder, apt's download user may not be able to read them.
+        let text = format!(
+            "Dir::Etc::SourceList \"{}\";\n\
+             Dir::Etc::SourceParts \"/dev/null\";\n\
+             Dir::Etc::Preferences \"/dev/null\";\n\
+             Dir::Etc::PreferencesParts \"/dev/null\";\n\
+             Dir::State::Lists \"{}\";\n\
+             Dir::Cache::Archives \"{}\";\n\
+             Dir::Cache::PkgCache \"\";\n\
+             Dir::Cache::SrcPkgCache \"\";\n\
+             APT::Sandbox::User \"root\";\n\
+             #clear APT::Architectures;\n\
+             APT::Architectures {{ {} }};\n\
+             #clear APT::Update;\n\
+             APT::Update::Error-Mode \"any\";\n\
+             Acquire::Retries \"3\";\n",
+            list.display(),
+            lists.display(),
+            cache.join("archives").display(),
+            arches
+                .iter()
+                .map(|arch| format!("\"{arch}\";"))
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
+        files::write_atomic(&conf, text.as_bytes())?;
+        Ok(Self {
+            conf,
+            cache,
+            lists,
+            sources,
+            host_arch,
+        })
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.arg("-c").arg(&self.conf).env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    /// Fetches the archive's lists unless they are there already and current.
+    pub fn update(&self, step: &Step<'_>) -> Result<()> {
+        let stamp = self.lists.with_extension("updated");
+        let current = fs::read_to_string(&stamp).is_ok_and(|text| text == self.sources)
+            && fs::metadata(&stamp)?
+                .modified()?
+                .elapsed()
+                .is_ok_and(|age| age < LISTS_AGE);
+        if !current {
+            step.progress("package lists");
+            step.run(self.command("apt-get").arg("update"))
+                .context("cannot fetch Debian's package lists (is there a network?)")?;
+            files::write_atomic(&stamp, self.sources.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The versions that the archive has of a package, the newest first.
+    pub fn versions(&self, package: &str) -> Result<Vec<String>> {
+        let table = output(self.command("apt-cache").args(["madison", package]))?;
+        Ok(table
+            .lines()
+            .filter_map(|line| line.split('|').nth(1))
+            .map(|version| version.trim().to_string())
+            .collect())
+    }
+
+    /// The path of a package that was downloaded before, if it is still what it was then.
+    /// `version` is the beginning of its version.
+    pub fn cached(&self, name: &str, arch: Option<&str>, version: &str) -> Option<PathBuf> {
+        let arch = arch.unwrap_or(&self.host_arch);
+        let mut found: Vec<_> = fs::read_dir(self.packages())
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let parts: Option<Vec<_>> = path
+                    .file_name()
+                    .and_then(|file| file.to_str()?.strip_suffix(".deb"))
+                    .map(|stem| stem.split('_').collect());
+                parts.is_some_and(|parts| {
+                    parts.len() == 3
+                        && parts[0] == name
+                        && parts[1].starts_with(version)
+                        && (parts[2] == arch || parts[2] == "all")
+                })
+            })
+            .collect();
+        found.sort_by_key(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok());
+        found.into_iter().rev().find(|path| is_intact(path))
+    }
+
+    fn packages(&self) -> PathBuf {
+        self.cache.join("packages")
+    }
+
+    /// Downloads a package, or finds it in the cache folder. `version` is exact or, when it is
+    /// empty, left to apt.
+    pub fn download(
+        &self,
+        step: &Step<'_>,
+        name: &str,
+        arch: Option<&str>,
+        version: &str,
+    ) -> Result<PathBuf> {
+        // A colon in a version is escaped in the file's name.
+        if let Some(path) = self.cached(name, arch, &version.replace(':', "%3a")) {
+            return Ok(path);
+        }
+        self.update(step)?;
+        let mut wanted = name.to_string();
+        if let Some(arch) = arch {
+            wanted += &format!(":{arch}");
+        }
+        if !version.is_empty() {
+            wanted += &format!("={version}");
+        }
+        step.progress(format!("downloading {wanted}"));
+        let partial = self.cache.join("partial").join(name);
+        files::remove_dir_all(&partial)?;
+        fs::create_dir_all(&partial)
+            .with_context(|| format!("cannot create {}", partial.display()))?;
+        step.run(
+            self.command("apt-get")
+                .arg("download")
+                .arg(&wanted)
+                .current_dir(&partial),
+        )
+        .with_context(|| format!("cannot download {wanted}"))?;
+        let Some(deb) = fs::read_dir(&partial)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        else {
+            bail!("apt-get download {wanted} left no package");
+        };
+        let kept = self
+            .packages()
+            .join(deb.file_name().context("a package without a name")?);
+        fs::create_dir_all(self.packages())?;
+        let hash = files::sha256(&deb)?;
+        fs::rename(&deb, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+        files::write_atomic(&hash_file(&kept), hash.as_bytes())?;
+        files::remove_dir_all(&partial)?;
+        Ok(kept)
+    }
+
+    /// The command that installs `packages` out of the backports of `suite`.
+    pub fn install_command(&self, suite: &str, packages: &[&str]) -> Result<Command> {
+        let mut command = privileged("apt-get")?;
+        command
+            .arg("-c")
+            .arg(&self.conf)
+            .args(INSTALL)
+            .args(["-t", &format!("{suite}-backports")])
+            .args(packages);
+        Ok(command)
+    }
+}
+
+/// Unpacks a package into a folder.
+pub fn extract(step: &Step<'_>, deb: &Path, to: &Path) -> Result<()> {
+    step.progress("unpacking");
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    step.run(Command::new("dpkg").arg("-x").arg(deb).arg(to))
+        .with_context(|| format!("cannot unpack {}", deb.display()))
+}
+
+fn hash_file(deb: &Path) -> PathBuf {
+    deb.with_extension("deb.sha256")
+}
+
+fn is_intact(deb: &Path) -> bool {
+    let known = fs::read_to_string(hash_file(deb));
+    known.is_ok_and(|known| files::sha256(deb).is_ok_and(|hash| hash == known))
+}
+
+/// The Debian mirror of the host's own apt, or the public one.
+fn mirror() -> String {
+    let targets = output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+        "Created-By: Packages",
+    ]));
+    targets
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| line.strip_prefix("Debian|Debian|"))
+        .map_or(PUBLIC_MIRROR, |uri| uri.trim_end_matches('/'))
+        .to_string()
+}
+
+const INSTALL: [&str; 4] = ["install", "-y", "-q", "--no-install-recommends"];
+
+/// A command run as root, by sudo when we are not.
+fn privileged(program: &str) -> Result<Command> {
+    let mut command = if nix::unistd::geteuid().is_root() {
+        Command::new("env")
+    } else {
+        // sudo asks for a password here, where the terminal is ours. The step that follows has
+        // no terminal.
+        let asked = Command::new("sudo").arg("-v").status();
+        ensure!(
+            asked.is_ok_and(|status| status.success()),
+            "installing packages takes root: neither are we root nor does sudo let us"
+        );
+        let mut command = Command::new("sudo");
+        command.args(["-n", "env"]);
+        command
+    };
+    command.args(["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", program]);
+    Ok(command)
+}
+
+/// Commands that bring `packages` onto the host out of its own suites.
+pub fn install_commands(packages: &[&str]) -> Result<[Command; 2]> {
+    let mut update = privileged("apt-get")?;
+    update.args(["update", "-q"]);
+    let mut install = privileged("apt-get")?;
+    install.args(INSTALL).args(packages);
+    Ok([update, install])
+}
+
+/// The code name of the host's Debian, for example `bookworm`.
+pub fn host_suite() -> Option<String> {
+    let release = fs::read_to_string("/etc/os-release").ok()?;
+    let field = |name: &str| {
+        release
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"').to_string())
+    };
+    (field("ID")? == "debian")
+        .then(|| field("VERSION_CODENAME"))
+        .flatten()
+}

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's source and the sources and tools that building Rust in it takes.
+//!
+//! A folder below `build/` that has its final name is complete: it was made under another one.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::str::FromStr;
+
+use anyhow::bail;
+use anyhow::ensure;
+use anyhow::Context as _;
+use anyhow::Result;
+use sha2::Digest;
+use sha2::Sha256;
+use walkdir::WalkDir;
+
+use crate::apt;
+use crate::apt::Apt;
+use crate::files;
+use crate::ui::Step;
+use crate::Context;
+use crate::Source;
+
+const BINDGEN_VERSION: &str = "0.72.1";
+
+/// A version with up to three numbers, which compare in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// The first version in a program's greeting.
+    pub fn find(text: &str) -> Option<Self> {
+        text.split(|c: char| !c.is_ascii_digit() && c != '.')
+            .find_map(|word| word.parse().ok())
+    }
+
+    /// The kernel series that this release belongs to, as a folder below `patches/` is called.
+    pub fn series(self) -> String {
+        format!("{}.{}", self.0, self.1)
+    }
+}
+
+impl FromStr for Version {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut numbers = text.split('.').map(str::parse);
+        let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
+            bail!("{text} is no version");
+        };
+        Ok(Self(major?, minor?, numbers.next().unwrap_or(Ok(0))?))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// The version that a kernel tree's Makefile names, if the folder is a kernel tree.
+pub fn kernel_version(tree: &Path) -> Option<Version> {
+    let is_kernel = [
+        "Kbuild",
+        "Kconfig",
+        "scripts/Kbuild.include",
+        "kernel/trace",
+    ]
+    .iter()
+    .all(|path| tree.join(path).exists());
+    let makefile = fs::read_to_string(tree.join("Makefile")).ok()?;
+    let number = |name: &str| {
+        makefile.lines().find_map(|line| {
+            let (left, right) = line.split_once('=')?;
+            (left.trim() == name).then(|| right.trim().parse().ok())?
+        })
+    };
+    is_kernel.then_some(())?;
+    Some(Version(
+        number("VERSION")?,
+        number("PATCHLEVEL")?,
+        number("SUBLEVEL")?,
+    ))
+}
+
+/// The kernel series that this repository has patches for, the newest first.
+pub fn supported(repo: &Path) -> Result<Vec<String>> {
+    let patches = repo.join("patches");
+    let mut found: Vec<(Version, String)> = fs::read_dir(&patches)
+        .with_context(|| format!("cannot read {}", patches.display()))?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| Some((name.parse().ok()?, name)))
+        .collect();
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, name)| name).collect())
+}
+
+/// A kernel tree, and what its version is.
+#[derive(Debug)]
+pub struct Kernel {
+    pub dir: PathBuf,
+    pub version: Version,
+}
+
+/// A kernel source below `build/src/`: the user's if one is named, otherwise Debian's newest
+/// that is supported.
+pub fn kernel(ctx: &Context, source: &Source) -> Result<Kernel> {
+    let mut series = supported(&ctx.paths.repo)?;
+    if let Some(wanted) = &source.kernel {
+        ensure!(
+            series.contains(wanted),
+            "KERNEL={wanted} is not supported: there is {}",
+            series.join(", ")
+        );
+        series = vec![wanted.clone()];
+    }
+    let store = Store {
+        dir: ctx.paths.build.join("src"),
+        series: &series,
+    };
+    match &source.kernel_src {
+        Some(path) => store.users(ctx, path),
+        None => store.debians(ctx),
+    }
+}
+
+/// Where kernel sources are kept: `linux-<version>/`, with what it was made from in
+/// `linux-<version>.origin`.
+struct Store<'a> {
+    dir: PathBuf,
+    series: &'a [String],
+}
+
+impl Store<'_> {
+    /// The complete source that `wanted` says the origin of.
+    fn find(&self, wanted: impl Fn(&str) -> bool) -> Option<Kernel> {
+        fs::read_dir(&self.dir).ok()?.find_map(|entry| {
+            let origin = entry.ok()?.path();
+            let is_wanted = origin.extension()? == "origin"
+                && fs::read_to_string(&origin).is_ok_and(|text| wanted(&text));
+            is_wanted.then_some(())?;
+            let dir = origin.with_extension("");
+            let version = kernel_version(&dir)?;
+            Some(Kernel { dir, version })
+        })
+    }
+
+    /// Makes a source: `fill` puts it into a new folder.
+    fn make(&self, origin: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Kernel> {
+        let new = self.dir.join("new");
+        files::remove_dir_all(&new)?;
+        fs::create_dir_all(&new).with_context(|| format!("cannot create {}", new.display()))?;
+        fill(&new)?;
+        let Some(version) = kernel_version(&new) else {
+            bail!("{origin} is no kernel source");
+        };
+        ensure!(
+            self.series.contains(&version.series()),
+            "{origin} is Linux {version}; supported: {}",
+            self.series.join(", ")
+        );
+        let dir = self.dir.join(format!("linux-{version}"));
+        let stamp = self.dir.join(format!("linux-{version}.origin"));
+        if stamp.exists() {
+            fs::remove_file(&stamp)?;
+        }
+        files::remove_dir_all(&dir)?;
+        fs::rename(&new, &dir)?;
+        files::write_atomic(&stamp, origin.as_bytes())?;
+        Ok(Kernel { dir, version })
+    }
+
+    fn users(&self, ctx: &Context, path: &Path) -> Result<Kernel> {
+        let path = fs::canonicalize(path)
+            .with_context(|| format!("cannot read KERNEL_SRC={}", path.display()))?;
+        if path.is_dir() {
+            let files = listed(&path)?;
+            let origin = format!("tree {} {}", path.display(), digest(&path, &files)?);
+            if let Some(kernel) = self.find(|text| text == origin) {
+                return Ok(kernel);
+            }
+            let title = format!("Copy {}", path.display());
+            return ctx.ui.step(&title, "source", |_| {
+                self.make(&origin, |new| copy(&path, &files, new))
+            });
+        }
+        let meta = fs::metadata(&path)?;
+        let origin = format!(
+            "tarball {} {} {}.{}",
+            path.display(),
+            meta.len(),
+            meta.mtime(),
+            meta.mtime_nsec()
+        );
+        if let Some(kernel) = self.find(|text| text == origin) {
+            return Ok(kernel);
+        }
+        let title = format!("Unpack {}", path.display());
+        ctx.ui.step(&title, "source", |step| {
+            self.make(&origin, |new| unpack(step, &path, new))
+        })
+    }
+
+    fn debians(&self, ctx: &Context) -> Result<Kernel> {
+        let known = self.series.iter().find_map(|series| {
+            let origin = format!("debian linux-source-{series} ");
+            self.find(|text| text.starts_with(&origin))
+        });
+        if let Some(kernel) = known {
+            return Ok(kernel);
+        }
+        ctx.ui.step("Fetch the kernel's source", "source", |step| {
+            let apt = Apt::for_fetching(ctx)?;
+            let (package, deb) = self.debian_package(&apt, step)?;
+            let file = deb.file_name().context("a package has a name")?;
+            let origin = format!("debian {package} {}", file.display());
+            let unpacked = self.dir.join("deb");
+            let kernel = self.make(&origin, |new| {
+                files::remove_dir_all(&unpacked)?;
+                apt::extract(step, &deb, &unpacked)?;
+                let tarball = unpacked.join(format!("usr/src/{package}.tar.xz"));
+                unpack(step, &tarball, new)
+            });
+            files::remove_dir_all(&unpacked)?;
+            let kernel = kernel?;
+            step.fold(format!("Linux {} from {package}", kernel.version));
+            Ok(kernel)
+        })
+    }
+
+    fn debian_package(&self, apt: &Apt, step: &Step<'_>) -> Result<(String, PathBuf)> {
+        let packages = self
+            .series
+            .iter()
+            .map(|series| format!("linux-source-{series}"));
+        for package in packages.clone() {
+            if let Some(deb) = apt.cached(&package, None, "") {
+                return Ok((package, deb));
+            }
+        }
+        apt.update(step)?;
+        for package in packages {
+            if !apt.versions(&package)?.is_empty() {
+                let deb = apt.download(step, &package, None, "")?;
+                return Ok((package, deb));
+            }
+        }
+        bail!(
+            "Debian's archive has no linux-source package for Linux {}: \
+             give a tarball or a tree of one by KERNEL_SRC=",
+            self.series.join(" or ")
+        )
+    }
+}
+
+/// Unpacks a tarball. The files become new ones (`-m`), so that `make` builds again what it built
+/// from another source of the same version.
+fn unpack(step: &Step<'_>, tarball: &Path, to: &Path) -> Result<()> {
+    step.progress("unpacking");
+    step.run(
+        Command::new("tar")
+            .args(["--strip-components=1", "--no-same-owner", "-xmf"])
+            .arg(tarball)
+            .arg("-C")
+            .arg(to),
+    )
+    .with_context(|| format!("cannot unpack {} (is it whole?)", tarball.display()))
+}
+
+/// The files of a user's tree: those that git knows or, outside of git, all.
+fn listed(tree: &Path) -> Result<Vec<PathBuf>> {
+    if tree.join(".git").exists() {
+        let list = apt::output(Command::new("git").arg("-C").arg(tree).args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ]))?;
+        let mut files: Vec<PathBuf> = list
+            .split_terminator('\0')
+            .map(PathBuf::from)
+            .filter(|path| tree.join(path).symlink_metadata().is_ok())
+            .collect();
+        files.dedup();
+        return Ok(files);
+    }
+    let mut files = Vec::new();
+    for entry in WalkDir::new(tree).sort_by_file_name() {
+        let entry = entry?;
+        if !entry.file_type().is_dir() {
+            files.push(entry.path().strip_prefix(tree)?.to_path_buf());
+        }
+    }
+    Ok(files)
+}
+
+/// What changes when one of the files does, without reading them.
+fn digest(tree: &Path, files: &[PathBuf]) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for path in files {
+        let meta = fs::symlink_metadata(tree.join(path))?;
+        hasher.update(format!(
+            "{} {} {} {} {}\n",
+            path.display(),
+            meta.mode(),
+            meta.len(),
+            meta.mtime(),
+            meta.mtime_nsec()
+        ));
+    }
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+fn copy(tree: &Path, files: &[PathBuf], to: &Path) -> Result<()> {
+    for path in files {
+        let (from, to) = (tree.join(path), to.join(path));
+        fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+        if from.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
+        } else {
+            fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The standard library's source in the version of `rustc`, for `RUST_LIB_SRC`.
+pub fn rust_library(ctx: &Context) -> Result<PathBuf> {
+    let rustc = |args: &[&str]| apt::output(Command::new("rustc").args(args));
+    let sysroot = PathBuf::from(rustc(&["--print", "sysroot"])?.trim());
+    let own = sysroot.join("lib/rustlib/src/rust/library");
+    if own.is_dir() {
+        return Ok(own);
+    }
+    let version = Version::find(&rustc(&["--version"])?).context("rustc names no version")?;
+    let dir = ctx.paths.build.join(format!("tools/rust-src-{version}"));
+    let library = dir.join(format!("usr/src/rustc-{version}/library"));
+    if library.is_dir() {
+        return Ok(library);
+    }
+    ctx.ui
+        .step("Fetch Rust's library source", "rust-src", |step| {
+            let apt = Apt::for_fetching(ctx)?;
+            let deb = match apt.cached("rust-src", None, &format!("{version}+")) {
+                Some(deb) => deb,
+                None => {
+                    apt.update(step)?;
+                    let versions = apt.versions("rust-src")?;
+                    let exact = versions
+                        .iter()
+                        .find(|known| known.starts_with(&format!("{version}+")));
+                    let Some(exact) = exact else {
+                        bail!(
+                            "rustc is {version} and comes without its library's source; Debian's \
+                             rust-src is there in {}. Either `rustup component add rust-src`, or \
+                             `rustup default` with one of these versions",
+                            versions.join(", ")
+                        );
+                    };
+                    apt.download(step, "rust-src", None, exact)?
+                }
+            };
+            let new = ctx.paths.build.join("tools/rust-src-new");
+            files::remove_dir_all(&new)?;
+            apt::extract(step, &deb, &new)?;
+            files::remove_dir_all(&dir)?;
+            fs::rename(&new, &dir)?;
+            ensure!(
+                library.is_dir(),
+                "{} has no usr/src/rustc-{version}/library",
+                deb.display()
+            );
+            step.fold(version.to_string());
+            Ok(())
+        })?;
+    Ok(library)
+}
+
+/// Installs bindgen below `build/tools/`.
+pub fn bindgen(ctx: &Context) -> Result<PathBuf> {
+    let program = ctx.paths.tools_bin().join("bindgen");
+    let current = apt::output(Command::new(&program).arg("--version"))
+        .is_ok_and(|text| text.trim() == format!("bindgen {BINDGEN_VERSION}"));
+    if !current {
+        let title = format!("Install bindgen {BINDGEN_VERSION}");
+        ctx.ui.step(&title, "bindgen", |step| {
+            step.run(
+                Command::new("cargo")
+                    .args(["install", "bindgen-cli", "--locked", "--force"])
+                    .args(["--version", BINDGEN_VERSION])
+                    .arg("--root")
+                    .arg(ctx.paths.build.join("tools")),
+            )
+        })?;
+    }
+    Ok(program)
+}
