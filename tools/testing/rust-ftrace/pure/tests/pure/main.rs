@@ -6,6 +6,7 @@
 //! same case again.
 
 mod a32;
+mod doc;
 mod llvm;
 mod mips;
 mod rows;

@@ -20,7 +20,7 @@ pub(crate) const A32: &[(u32, &str)] = &[
 /// The MIPS words of sites that do not depend on a target.
 pub(crate) const MIPS: &[(u32, &str)] = &[
     (mips::NOP, "nop"),
-    (mips::MOVE_AT_RA[0], "or $at, $ra, $zero"),
+    (mips::MOVE_AT_RA[0], "move $at, $ra"),
     (mips::MOVE_AT_RA[1], "addu $at, $ra, $zero"),
     (mips::ADDIU_SP_M8, "addiu $sp, $sp, -8"),
     (mips::JALR_V1, "jalr $v1"),

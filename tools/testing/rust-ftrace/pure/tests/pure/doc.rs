@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tables of `Documentation/trace/ftrace-rust.rst` are those of the code.
+
+use super::{
+    rows,
+    site::LAYOUTS, //
+};
+use ftrace_pure::site::{
+    Layout,
+    Slot, //
+};
+use std::path::Path;
+
+fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
+    let text = |insn: u32| {
+        let known = texts.iter().find(|(word, _)| *word == insn);
+        known.unwrap_or_else(|| panic!("no text for {insn:#x}")).1
+    };
+    match slot {
+        Slot::Insn(insn) => format!("``{}``", text(insn)),
+        // Spelt alike.
+        Slot::Kept([insn, ..]) => format!("``{}``", text(*insn)),
+        Slot::Kept([]) => "any".to_owned(),
+        Slot::A32B => format!("``b {target}``"),
+        Slot::A32Bl => format!("``bl {target}``"),
+        Slot::MipsJ => format!("``j {target}``"),
+        Slot::MipsJal => format!("``jal {target}``"),
+        Slot::MipsLuiV1 => format!("``lui $v1, %hi({target})``"),
+        Slot::MipsAddiuV1 => format!("``addiu $v1, $v1, %lo({target})``"),
+    }
+}
+
+/// Returns `layout` as a simple table of reStructuredText.
+fn table(layout: &Layout) -> String {
+    let texts = if layout.name.starts_with("a32") {
+        rows::A32
+    } else {
+        rows::MIPS
+    };
+    let mut rows = vec![["Word", "Compiled", "Off", "On"].map(str::to_owned)];
+    for word in layout.words {
+        rows.push([
+            match word.offset {
+                0 => "**ip**".to_owned(),
+                offset => format!("ip{offset:+}"),
+            },
+            slot(texts, word.compiled, "mcount"),
+            slot(texts, word.off, "entry"),
+            slot(texts, word.on, "entry"),
+        ]);
+    }
+
+    let widths = [0, 1, 2, 3].map(|i| rows.iter().map(|row| row[i].len()).max().unwrap_or(0));
+    let line = |cells: [&str; 4]| {
+        let cells = [0, 1, 2, 3].map(|i| format!("{:width$}", cells[i], width = widths[i]));
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    let rule = widths.map(|width| "=".repeat(width));
+    let rule = line(rule.each_ref().map(String::as_str));
+    let mut rows = rows
+        .iter()
+        .map(|row| line(row.each_ref().map(String::as_str)));
+    let head = rows.next().unwrap_or_default();
+    format!("{rule}{head}{rule}{}{rule}", rows.collect::<String>())
+}
+
+#[test]
+fn tables_are_those_of_the_code() {
+    let page = "../../../../Documentation/trace/ftrace-rust.rst";
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let page = std::fs::read_to_string(&page)
+        .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+    let tables = LAYOUTS.map(table);
+    let missing: Vec<_> = tables
+        .into_iter()
+        .filter(|table| !page.contains(table))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "not, or no longer, in the page:\n\n{}",
+        missing.concat()
+    );
+}
