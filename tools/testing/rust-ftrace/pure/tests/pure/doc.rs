@@ -8,7 +8,14 @@ use super::{
 };
 use ftrace_pure::site::{
     Layout,
-    Slot, //
+    Slot,
+    A32_FUNC_CALL,
+    A32_GRAPH_JUMP,
+    A32_MCOUNT,
+    MIPS_CORE,
+    MIPS_FUNC_CALL,
+    MIPS_GRAPH_JUMP,
+    MIPS_MODULE, //
 };
 use std::path::Path;
 
@@ -32,7 +39,9 @@ fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
 }
 
 /// Returns `layout` as a simple table of reStructuredText.
-fn table(layout: &Layout) -> String {
+///
+/// `compiled` and `target` are the names of what the site calls as compiled and later.
+fn table((layout, compiled, target): (&Layout, &str, &str)) -> String {
     let texts = if layout.name.starts_with("a32") {
         rows::A32
     } else {
@@ -45,9 +54,9 @@ fn table(layout: &Layout) -> String {
                 0 => "**ip**".to_owned(),
                 offset => format!("ip{offset:+}"),
             },
-            slot(texts, word.compiled, "mcount"),
-            slot(texts, word.off, "entry"),
-            slot(texts, word.on, "entry"),
+            slot(texts, word.compiled, compiled),
+            slot(texts, word.off, target),
+            slot(texts, word.on, target),
         ]);
     }
 
@@ -71,7 +80,20 @@ fn tables_are_those_of_the_code() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let page = std::fs::read_to_string(&page)
         .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
-    let tables = LAYOUTS.map(table);
+    let tables = [
+        (&A32_MCOUNT, "__gnu_mcount_nc", "entry"),
+        (&A32_FUNC_CALL, "ftrace_stub", "tracer"),
+        (&A32_GRAPH_JUMP, "", "ftrace_graph_caller"),
+        (&MIPS_CORE, "_mcount", "entry"),
+        (&MIPS_MODULE, "_mcount", "entry"),
+        (&MIPS_FUNC_CALL, "ftrace_stub", "tracer"),
+        (&MIPS_GRAPH_JUMP, "", "ftrace_graph_caller"),
+    ];
+    assert_eq!(
+        tables.map(|(layout, ..)| layout.name),
+        LAYOUTS.map(|layout| layout.name)
+    );
+    let tables = tables.map(table);
     let missing: Vec<_> = tables
         .into_iter()
         .filter(|table| !page.contains(table))
@@ -79,6 +101,6 @@ fn tables_are_those_of_the_code() {
     assert!(
         missing.is_empty(),
         "not, or no longer, in the page:\n\n{}",
-        missing.concat()
+        missing.join("\n"),
     );
 }
