@@ -14,6 +14,7 @@ use anyhow::bail;
 use anyhow::Context as _;
 use anyhow::Result;
 
+use crate::apt;
 use crate::config;
 use crate::machine::Machine;
 use crate::Context;
@@ -191,6 +192,13 @@ impl<'a> Kernel<'a> {
         Ok(command)
     }
 
+    /// Bytes of machine code in vmlinux, boot code included.
+    pub fn text_size(&self) -> Result<u64> {
+        let mut command = Command::new(format!("{}size", self.machine.cross));
+        command.args(["-A", "-d"]).arg(self.out.join("vmlinux"));
+        Ok(text_sections(&apt::output(&mut command)?))
+    }
+
     /// The modules that the build made.
     pub fn modules(&self) -> Result<Vec<PathBuf>> {
         let path = self.out.join("modules.order");
@@ -201,6 +209,18 @@ impl<'a> Kernel<'a> {
             .map(|line| self.out.join(line).with_extension("ko"))
             .collect())
     }
+}
+
+/// Sums the sections whose names end in `.text` in the output of `size -A`.
+fn text_sections(output: &str) -> u64 {
+    output
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            words.next().filter(|name| name.ends_with(".text"))?;
+            words.next()?.parse::<u64>().ok()
+        })
+        .sum()
 }
 
 /// Whether a line of the kernel's `make` reports a built file: `  CC [M]  path`.
@@ -218,6 +238,13 @@ fn has_program(name: &str, path: &OsString) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_all_sections_of_code() {
+        let output = "vmlinux  :\nsection  size  addr\n.head.text  8  1\n.text  100  2\n\
+                      .rodata  7  3\n.init.text  20  4\nTotal  135\n";
+        assert_eq!(text_sections(output), 128);
+    }
 
     #[test]
     fn objects_are_counted_and_other_lines_are_not() {

@@ -5,8 +5,17 @@
 //! `make` in the root of the repository is its front door; `make help` lists the commands.
 
 mod apt;
+mod bootlog;
+mod config;
 mod files;
+mod guest;
+mod kbuild;
+mod machine;
 mod paths;
+mod qemu;
+mod results;
+mod rootfs;
+mod setup;
 mod source;
 mod ui;
 
@@ -101,8 +110,9 @@ fn run(cli: Cli) -> Result<()> {
         ui: Ui::new(paths.build.join("log"), cli.verbose > 0),
         paths,
     };
-    let _ = &ctx;
     match cli.command {
+        Command::Run(machine) => guest::demo(&ctx, &machine.arch, &machine.source),
+        Command::Shell(machine) => guest::shell(&ctx, &machine.arch, &machine.source),
         Command::CheckAll | Command::Bench => bail!("this command comes with a later release"),
         _ => bail!("not there yet"),
     }
