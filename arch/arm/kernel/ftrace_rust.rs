@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! ftrace hooks for ARM.
+//!
+//! C header: [`arch/arm/include/asm/ftrace.h`](srctree/arch/arm/include/asm/ftrace.h)
+
+#[cfg(CONFIG_ARM_MODULE_PLTS)]
+use kernel::ftrace::insn::a32;
+use kernel::{
+    bindings::{
+        self,
+        dyn_ftrace,
+        fixed_addresses_FIX_FTRACE_POKE0 as FIX_FTRACE_POKE0,
+        fixed_addresses_FIX_FTRACE_POKE1 as FIX_FTRACE_POKE1, //
+    },
+    ffi::c_int,
+    ftrace::{
+        backend::{
+            self,
+            Arch,
+            Banner, //
+        },
+        site::{
+            Layout,
+            A32_FUNC_CALL,
+            A32_GRAPH_JUMP,
+            A32_MCOUNT, //
+        },
+        stats::Debugfs,
+        text::{
+            Machine,
+            MAX_PAGES, //
+        }, //
+    },
+    interrupt::LocalInterruptDisabled,
+    num::casts::arch::usize_as_u32,
+    prelude::*, //
+};
+
+module! {
+    type: FtraceRust,
+    name: "ftrace_rust",
+    authors: ["rust-ftrace maintainers"],
+    description: "ftrace backend for ARM",
+    license: "GPL",
+}
+
+struct Arm;
+
+/// Fixmap slots of the writable aliases.
+///
+/// They are not those of `patch_text()`, whose lock cannot be taken here: a function that it
+/// calls could be the one whose site is being changed.
+const POKE: [u32; MAX_PAGES] = [FIX_FTRACE_POKE0, FIX_FTRACE_POKE1];
+
+/// Returns whether the text at `page` is mapped read-only, now or later.
+fn is_read_only(page: usize) -> bool {
+    // SAFETY: Takes any address.
+    if unsafe { bindings::core_kernel_text(page) } != 0 {
+        cfg!(CONFIG_STRICT_KERNEL_RWX)
+    } else {
+        cfg!(CONFIG_STRICT_MODULE_RWX)
+    }
+}
+
+// SAFETY: `alias` maps the page in a fixmap slot of its own, on this processor only, which stays
+// the same while interrupts are off. Where text is not read-only it is its own alias. `publish`
+// calls assembly.
+unsafe impl Machine for Arm {
+    fn alias(page: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        if !is_read_only(page) {
+            return Ok(page);
+        }
+        let slot = *POKE.get(index).ok_or(EINVAL)?;
+        let address = page as *const c_void;
+
+        // SAFETY: Takes any address.
+        let phys = if unsafe { bindings::core_kernel_text(page) } != 0 {
+            // SAFETY: The kernel image is in the linear map.
+            unsafe { bindings::virt_to_phys(address) }
+        } else {
+            // SAFETY: Takes any address in the kernel's half.
+            let page = unsafe { bindings::vmalloc_to_page(address) };
+            if page.is_null() {
+                return Err(EFAULT);
+            }
+            // SAFETY: `page` is a valid page.
+            unsafe { bindings::page_to_phys(page) }
+        };
+        // SAFETY: The slot is only used here, by one processor at a time.
+        unsafe { bindings::set_fixmap(slot, phys) };
+        // SAFETY: `slot` is a slot of the fixmap.
+        Ok(unsafe { bindings::fix_to_virt(slot) })
+    }
+
+    fn release(page: usize, index: usize, _irq: &LocalInterruptDisabled) {
+        if let Some(slot) = POKE.get(index).filter(|_| is_read_only(page)) {
+            // SAFETY: The slot is only used here, by one processor at a time.
+            unsafe { bindings::clear_fixmap(*slot) };
+        }
+    }
+
+    fn publish(start: usize, end: usize) {
+        // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
+        // maintenance by the text's address finds what was stored through the fixmap.
+        unsafe { bindings::flush_icache_range(start, end) };
+    }
+
+    fn synchronise() {
+        // The caches of the inner shareable domain were maintained by whoever published.
+        // SAFETY: A barrier.
+        unsafe { bindings::isb() };
+    }
+}
+
+impl Arch for Arm {
+    const NAME: &'static str = "arm";
+    const SYNC: &'static str = "stop_machine and isb";
+    const FUNC_CALL: Layout = A32_FUNC_CALL;
+    const GRAPH_JUMP: Layout = A32_GRAPH_JUMP;
+
+    const LAYOUTS: &'static [&'static Layout] = &[&A32_MCOUNT];
+
+    fn layout(_ip: usize) -> &'static Layout {
+        &A32_MCOUNT
+    }
+
+    fn is_mcount(rec: &dyn_ftrace, target: u32) -> bool {
+        // Where `.init.text` is too far away, the linker puts a veneer between.
+        let mcount = function(bindings::__gnu_mcount_nc);
+        is_init_text(rec.ip) || target == usize_as_u32(self::target(rec, mcount))
+    }
+
+    fn target(rec: &dyn_ftrace, address: usize) -> u32 {
+        usize_as_u32(self::target(rec, address))
+    }
+}
+
+fn is_init_text(ip: usize) -> bool {
+    let start = &raw const bindings::_sinittext as usize;
+    let end = &raw const bindings::_einittext as usize;
+    (start..end).contains(&ip)
+}
+
+fn function(f: unsafe extern "C" fn()) -> usize {
+    f as usize
+}
+
+/// Returns `address`, or the trampoline through which the site of `rec` gets there.
+fn target(rec: &dyn_ftrace, address: usize) -> usize {
+    if is_init_text(rec.ip) {
+        if address == function(bindings::ftrace_caller) {
+            return function(bindings::ftrace_caller_from_init);
+        }
+        #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+        if address == function(bindings::ftrace_regs_caller) {
+            return function(bindings::ftrace_regs_caller_from_init);
+        }
+    }
+    #[cfg(CONFIG_ARM_MODULE_PLTS)]
+    if !rec.arch.mod_.is_null()
+        && a32::bl(usize_as_u32(rec.ip), usize_as_u32(address)).is_none()
+        && has_fixed_plt(address)
+    {
+        // SAFETY: The module is loaded as long as there is a record of it. `has_fixed_plt` says
+        // that the entry exists since `ftrace_init_nop`, so that none is made now, when the
+        // module's text may be read-only already.
+        let plt = unsafe { bindings::get_module_plt(rec.arch.mod_, rec.ip, usize_as_u32(address)) };
+        return plt as usize;
+    }
+    address
+}
+
+/// Returns whether every module has a PLT entry for `address`, see `fixed_plts` in
+/// `arch/arm/kernel/module-plts.c`.
+#[cfg(CONFIG_ARM_MODULE_PLTS)]
+fn has_fixed_plt(address: usize) -> bool {
+    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+    if address == function(bindings::ftrace_regs_caller) {
+        return true;
+    }
+    address == function(bindings::ftrace_caller) || address == function(bindings::__gnu_mcount_nc)
+}
+
+// The hooks that `include/linux/ftrace.h` documents.
+
+#[export]
+unsafe extern "C" fn ftrace_init_nop(
+    module: *mut bindings::module,
+    rec: *mut dyn_ftrace,
+) -> c_int {
+    // SAFETY: ftrace passes one of its records, which is not in use yet.
+    let rec = unsafe { &mut *rec };
+    #[cfg(CONFIG_ARM_MODULE_PLTS)]
+    if !module.is_null() {
+        rec.arch.mod_ = module;
+        // The first call fills in all fixed entries, which can be written only now.
+        // SAFETY: `module` is being loaded, and `rec` is one of its sites.
+        unsafe {
+            bindings::get_module_plt(
+                module,
+                rec.ip,
+                usize_as_u32(function(bindings::ftrace_caller)),
+            )
+        };
+    }
+    #[cfg(not(CONFIG_ARM_MODULE_PLTS))]
+    let _ = module;
+    // SAFETY: At boot there is one processor, with interrupts off; a module is not running yet.
+    unsafe { backend::init_nop::<Arm>(rec) }
+}
+
+#[export]
+unsafe extern "C" fn ftrace_make_nop(
+    _module: *mut bindings::module,
+    rec: *mut dyn_ftrace,
+    addr: usize,
+) -> c_int {
+    // SAFETY: ftrace passes one of its records, which does not change meanwhile.
+    backend::make_nop::<Arm>(unsafe { &*rec }, addr)
+}
+
+#[export]
+unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
+    // SAFETY: As in `ftrace_make_nop`.
+    backend::make_call::<Arm>(unsafe { &*rec }, addr)
+}
+
+#[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+#[export]
+unsafe extern "C" fn ftrace_modify_call(
+    rec: *mut dyn_ftrace,
+    old_addr: usize,
+    addr: usize,
+) -> c_int {
+    // SAFETY: As in `ftrace_make_nop`.
+    backend::modify_call::<Arm>(unsafe { &*rec }, old_addr, addr)
+}
+
+#[export]
+unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
+    let func = func.map_or(0, |func| func as usize);
+    let ret = backend::update_func_call::<Arm>(function(bindings::ftrace_call), func);
+    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+    if ret == 0 {
+        return backend::update_func_call::<Arm>(function(bindings::ftrace_regs_call), func);
+    }
+    ret
+}
+
+#[export]
+unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
+    backend::update_code::<Arm>(command);
+}
+
+#[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
+mod graph {
+    use super::*;
+    use core::ptr;
+
+    fn set_jumps(on: bool) -> c_int {
+        let ret = backend::set_graph_jump::<Arm>(
+            function(bindings::ftrace_graph_call),
+            function(bindings::ftrace_graph_caller),
+            on,
+        );
+        #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+        if ret == 0 {
+            return backend::set_graph_jump::<Arm>(
+                function(bindings::ftrace_graph_regs_call),
+                function(bindings::ftrace_graph_regs_caller),
+                on,
+            );
+        }
+        ret
+    }
+
+    #[export]
+    unsafe extern "C" fn ftrace_enable_ftrace_graph_caller() -> c_int {
+        set_jumps(true)
+    }
+
+    #[export]
+    unsafe extern "C" fn ftrace_disable_ftrace_graph_caller() -> c_int {
+        set_jumps(false)
+    }
+
+    /// Where a traced function has its return address, and what its stack pointer was on entry.
+    struct Frame {
+        return_address: *mut usize,
+        stack_pointer: usize,
+    }
+
+    /// Finds the frame of the function that is traced at `ip`, where its prologue is done.
+    ///
+    /// `parent` points to its return address as the site found it, in `lr`. A leaf function keeps
+    /// it there; one that saved it returns by its own copy.
+    ///
+    /// # Safety
+    ///
+    /// The other arguments are the registers at the site, and `parent` can be read.
+    unsafe fn find_frame(parent: *mut usize, ip: usize, fp: usize, sp: usize) -> Option<Frame> {
+        // SAFETY: By the safety requirements.
+        let expected = unsafe { *parent };
+
+        if cfg!(CONFIG_UNWINDER_FRAME_POINTER) {
+            // The frame is {fp, sp, lr, pc}, and fp points to the last of them.
+            let saved = fp as *mut usize;
+            // SAFETY: Every function that is traced has set up such a frame.
+            let (return_address, stack_pointer) =
+                unsafe { (saved.wrapping_sub(1), *saved.wrapping_sub(2)) };
+            // SAFETY: As above.
+            return (unsafe { *return_address } == expected).then_some(Frame {
+                return_address,
+                stack_pointer,
+            });
+        }
+
+        // With 0 for `lr`, which is no return address, the frame tells whether `lr` was saved.
+        let mut frame = bindings::stackframe {
+            fp,
+            sp,
+            lr: 0,
+            pc: ip,
+            lr_addr: ptr::null_mut(),
+            ..Default::default()
+        };
+        // SAFETY: `frame` holds the registers at the site.
+        if unsafe { bindings::unwind_frame(&mut frame) } < 0 {
+            return None;
+        }
+        let return_address = match frame.lr {
+            0 => parent,
+            lr if lr == expected => frame.lr_addr,
+            _ => return None,
+        };
+        Some(Frame {
+            return_address,
+            stack_pointer: frame.sp,
+        })
+    }
+
+    /// Makes the traced function return to `return_to_handler`.
+    ///
+    /// `parent` is where the entry saved the function's return address, `self_` its call site.
+    #[export]
+    unsafe extern "C" fn prepare_ftrace_return(
+        parent: *mut usize,
+        self_: usize,
+        frame_pointer: usize,
+        stack_pointer: usize,
+    ) {
+        if backend::graph_is_off() {
+            return;
+        }
+        // SAFETY: The entry passes the registers at the site.
+        let Some(frame) = (unsafe { find_frame(parent, self_, frame_pointer, stack_pointer) })
+        else {
+            return;
+        };
+        // SAFETY: `find_frame` found where the entry or the function is about to read the return
+        // address, and nothing else.
+        unsafe { backend::hook_return(&mut *frame.return_address, self_, frame.stack_pointer) }
+    }
+}
+
+#[pin_data]
+struct FtraceRust {
+    #[pin]
+    debugfs: Debugfs<Arm>,
+}
+
+impl kernel::InPlaceModule for FtraceRust {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pr_info!("{}\n", Banner::<Arm>::new());
+        try_pin_init!(Self {
+            debugfs <- Debugfs::new(),
+        })
+    }
+}

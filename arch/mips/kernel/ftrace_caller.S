@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the call sites of the Rust ftrace backend call.
+ *
+ * The kernel			A module
+ *	move	at, ra			lui	v1, %hi(ftrace_module_caller)
+ *	<set $12>			addiu	v1, v1, %lo(ftrace_module_caller)
+ *	jal	ftrace_caller		move	at, ra
+ *	 nop				<set $12>
+ *					jalr	v1
+ *					 nop
+ *
+ * On entry
+ *	at	the traced function's return address
+ *	$12	address of its copy on the stack, 0 if the function has none
+ *	ra	address after the site
+ *	a0-a3	live: the traced function's arguments
+ *	s0-s8	live, and gp, sp: they are the traced function's
+ *	others	dead
+ *
+ * On return to the site
+ *	ra	the traced function's return address, or return_to_handler
+ *	others	as on entry if live
+ */
+
+#include <linux/export.h>
+
+#include <asm/asm.h>
+#include <asm/ftrace.h>
+#include <asm/regdef.h>
+
+/* Bytes from the start of a site to the address after it */
+#define CORE_SITE_SIZE		8
+#define MODULE_SITE_SIZE	24
+
+/* Frame: the four words of a callee's arguments that o32 asks for, and ours */
+#define FRAME_A0		16
+#define FRAME_A1		20
+#define FRAME_A2		24
+#define FRAME_A3		28
+#define FRAME_RA_ADDRESS	32
+#define FRAME_SITE		36
+#define FRAME_PARENT		40
+#define FRAME_RA		44
+#define FRAME_SIZE		48
+
+#define MCOUNT_RA_ADDRESS_REG	$12
+
+	.text
+	.set	noreorder
+	.set	noat
+
+	.macro	ftrace_exit
+	lw	ra, FRAME_RA(sp)
+	lw	AT, FRAME_PARENT(sp)
+	lw	a0, FRAME_A0(sp)
+	lw	a1, FRAME_A1(sp)
+	lw	a2, FRAME_A2(sp)
+	lw	a3, FRAME_A3(sp)
+	addiu	sp, sp, FRAME_SIZE
+	jr	ra
+	 move	ra, AT
+	.endm
+
+NESTED(ftrace_caller, FRAME_SIZE, ra)
+	addiu	t0, ra, -CORE_SITE_SIZE
+.Lftrace_entry:
+	addiu	sp, sp, -FRAME_SIZE
+	sw	ra, FRAME_RA(sp)
+	sw	AT, FRAME_PARENT(sp)
+	sw	t0, FRAME_SITE(sp)
+	sw	MCOUNT_RA_ADDRESS_REG, FRAME_RA_ADDRESS(sp)
+	sw	a0, FRAME_A0(sp)
+	sw	a1, FRAME_A1(sp)
+	sw	a2, FRAME_A2(sp)
+	sw	a3, FRAME_A3(sp)
+
+	lui	a2, %hi(function_trace_op)
+	lw	a2, %lo(function_trace_op)(a2)
+	move	a0, t0
+	move	a1, AT
+
+	.globl	ftrace_call
+ftrace_call:
+	jal	ftrace_stub
+	 move	a3, zero		/* no regs */
+
+#ifdef CONFIG_FUNCTION_GRAPH_TRACER
+	.globl	ftrace_graph_call
+ftrace_graph_call:
+	nop				/* or j ftrace_graph_caller */
+	 nop
+#endif
+
+	ftrace_exit
+END(ftrace_caller)
+
+LEAF(ftrace_module_caller)
+	b	.Lftrace_entry
+	 addiu	t0, ra, -MODULE_SITE_SIZE
+END(ftrace_module_caller)
+
+#ifdef CONFIG_FUNCTION_GRAPH_TRACER
+NESTED(ftrace_graph_caller, FRAME_SIZE, ra)
+	lw	a0, FRAME_RA_ADDRESS(sp)
+	bnez	a0, 1f
+	 lw	a1, FRAME_SITE(sp)
+	addiu	a0, sp, FRAME_PARENT	/* a leaf returns by ra */
+1:
+	jal	prepare_ftrace_return
+	 addiu	a2, sp, FRAME_SIZE
+	ftrace_exit
+END(ftrace_graph_caller)
+#endif
+
+/*
+ * What the sites of the kernel and of modules call before they are
+ * initialised, with 8 taken off sp by the delay slot.
+ */
+LEAF(_mcount)
+EXPORT_SYMBOL(_mcount)
+	addiu	sp, sp, 8
+	jr	ra
+	 move	ra, AT
+END(_mcount)
+
+LEAF(ftrace_stub)
+	jr	ra
+	 nop
+END(ftrace_stub)
+
+/*
+ * void ftrace_synci(unsigned long addr)
+ *
+ * Makes this CPU execute the word that was stored at @addr.
+ */
+LEAF(ftrace_synci)
+	synci	0(a0)
+	sync
+	jr.hb	ra
+	 nop
+END(ftrace_synci)
+
+	.set	at
+	.set	reorder

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! ftrace hooks for 32-bit MIPS.
+//!
+//! C header: [`arch/mips/include/asm/ftrace.h`](srctree/arch/mips/include/asm/ftrace.h)
+
+use kernel::{
+    bindings::{
+        self,
+        dyn_ftrace, //
+    },
+    ffi::c_int,
+    ftrace::{
+        backend::{
+            self,
+            Arch,
+            Banner, //
+        },
+        site::{
+            Layout,
+            MIPS_CORE,
+            MIPS_FUNC_CALL,
+            MIPS_GRAPH_JUMP,
+            MIPS_MODULE, //
+        },
+        stats::Debugfs,
+        text::Machine, //
+    },
+    interrupt::LocalInterruptDisabled,
+    num::casts::arch::usize_as_u32,
+    prelude::*, //
+};
+
+module! {
+    type: FtraceRust,
+    name: "ftrace_rust",
+    authors: ["rust-ftrace maintainers"],
+    description: "ftrace backend for MIPS",
+    license: "GPL",
+}
+
+struct Mips;
+
+// SAFETY: Text is writable by its own address, or a store to it faults. `publish` calls assembly.
+unsafe impl Machine for Mips {
+    fn alias(page: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        Ok(page)
+    }
+
+    fn release(_page: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+
+    fn publish(start: usize, end: usize) {
+        let mut address = start;
+        while address < end {
+            // SAFETY: The words from `start` to `end` are mapped: they have just been written.
+            unsafe { bindings::ftrace_synci(address) };
+            address = address.wrapping_add(size_of::<u32>());
+        }
+    }
+
+    fn synchronise() {
+        // `synci` need not reach other processors, and flush_icache_range() would have to
+        // interrupt them, which do not listen now. Each drops all that it holds instead.
+        if cfg!(CONFIG_SMP) {
+            // SAFETY: Set when the caches were probed, before the first change of text.
+            if let Some(flush) = unsafe { bindings::local_flush_icache_range } {
+                // SAFETY: A range that is larger than the cache stands for the whole cache.
+                unsafe { flush(0, usize::MAX) };
+            }
+        }
+        // SAFETY: A barrier.
+        unsafe { bindings::instruction_hazard() };
+    }
+}
+
+impl Arch for Mips {
+    const NAME: &'static str = "mips";
+    const SYNC: &'static str = "stop_machine and jr.hb";
+    const FUNC_CALL: Layout = MIPS_FUNC_CALL;
+    const GRAPH_JUMP: Layout = MIPS_GRAPH_JUMP;
+    const LAYOUTS: &'static [&'static Layout] = &[&MIPS_CORE, &MIPS_MODULE];
+
+    fn layout(ip: usize) -> &'static Layout {
+        if is_core_text(ip) {
+            &MIPS_CORE
+        } else {
+            &MIPS_MODULE
+        }
+    }
+
+    fn is_mcount(_rec: &dyn_ftrace, target: u32) -> bool {
+        target == usize_as_u32(function(bindings::_mcount))
+    }
+
+    fn target(rec: &dyn_ftrace, address: usize) -> u32 {
+        let entry = function(bindings::ftrace_caller);
+        usize_as_u32(if address == entry && !is_core_text(rec.ip) {
+            function(bindings::ftrace_module_caller)
+        } else {
+            address
+        })
+    }
+}
+
+fn is_core_text(ip: usize) -> bool {
+    // SAFETY: Takes any address.
+    unsafe { bindings::core_kernel_text(ip) != 0 }
+}
+
+fn function(f: unsafe extern "C" fn()) -> usize {
+    f as usize
+}
+
+// The hooks that `include/linux/ftrace.h` documents.
+
+#[export]
+unsafe extern "C" fn ftrace_init_nop(
+    _module: *mut bindings::module,
+    rec: *mut dyn_ftrace,
+) -> c_int {
+    // SAFETY: ftrace passes one of its records, which is not in use yet. At boot there is one
+    // processor, with interrupts off; a module is not running yet.
+    unsafe { backend::init_nop::<Mips>(&*rec) }
+}
+
+#[export]
+unsafe extern "C" fn ftrace_make_nop(
+    _module: *mut bindings::module,
+    rec: *mut dyn_ftrace,
+    addr: usize,
+) -> c_int {
+    // SAFETY: ftrace passes one of its records, which does not change meanwhile.
+    backend::make_nop::<Mips>(unsafe { &*rec }, addr)
+}
+
+#[export]
+unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
+    // SAFETY: As in `ftrace_make_nop`.
+    backend::make_call::<Mips>(unsafe { &*rec }, addr)
+}
+
+#[export]
+unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
+    let func = func.map_or(0, |func| func as usize);
+    backend::update_func_call::<Mips>(function(bindings::ftrace_call), func)
+}
+
+#[export]
+unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
+    backend::update_code::<Mips>(command);
+}
+
+#[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
+mod graph {
+    use super::*;
+
+    fn set_jump(on: bool) -> c_int {
+        backend::set_graph_jump::<Mips>(
+            function(bindings::ftrace_graph_call),
+            function(bindings::ftrace_graph_caller),
+            on,
+        )
+    }
+
+    #[export]
+    unsafe extern "C" fn ftrace_enable_ftrace_graph_caller() -> c_int {
+        set_jump(true)
+    }
+
+    #[export]
+    unsafe extern "C" fn ftrace_disable_ftrace_graph_caller() -> c_int {
+        set_jump(false)
+    }
+
+    /// Makes the traced function return to `return_to_handler`.
+    ///
+    /// `parent_ra_addr` is where its return address will be read from, by the function if it
+    /// saved it or else by the entry; `self_` is its call site.
+    #[export]
+    unsafe extern "C" fn prepare_ftrace_return(
+        parent_ra_addr: *mut usize,
+        self_: usize,
+        fp: usize,
+    ) {
+        if backend::graph_is_off() {
+            return;
+        }
+        // SAFETY: The entry passes an address on the stack that nothing else uses meanwhile.
+        unsafe { backend::hook_return(&mut *parent_ra_addr, self_, fp) }
+    }
+}
+
+#[pin_data]
+struct FtraceRust {
+    #[pin]
+    debugfs: Debugfs<Mips>,
+}
+
+impl kernel::InPlaceModule for FtraceRust {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pr_info!("{}\n", Banner::<Mips>::new());
+        try_pin_init!(Self {
+            debugfs <- Debugfs::new(),
+        })
+    }
+}

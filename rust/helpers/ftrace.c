@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/cpumask.h>
+#include <linux/ftrace.h>
+#include <linux/mm.h>
+#include <linux/stop_machine.h>
+#include <linux/uaccess.h>
+
+#include <asm/barrier.h>
+#include <asm/cacheflush.h>
+
+#if !defined(CONFIG_SMP) && !defined(CONFIG_HOTPLUG_CPU)
+__rust_helper int rust_helper_stop_machine(cpu_stop_fn_t fn, void *data,
+					   const struct cpumask *cpus)
+{
+	return stop_machine(fn, data, cpus);
+}
+#endif
+
+/* One store of a whole instruction: unlike copy_to_kernel_nofault() it calls nothing. */
+__rust_helper int rust_helper_put_insn_nofault(u32 *dst, u32 insn)
+{
+	__put_kernel_nofault(dst, &insn, u32, Efault);
+	return 0;
+Efault:
+	return -EFAULT;
+}
+
+#ifdef CONFIG_FUNCTION_GRAPH_TRACER
+__rust_helper bool rust_helper_ftrace_graph_is_dead(void)
+{
+	return ftrace_graph_is_dead();
+}
+#endif
+
+#ifdef CONFIG_ARM
+#include <asm/fixmap.h>
+
+__rust_helper void rust_helper_set_fixmap(enum fixed_addresses idx,
+					  phys_addr_t phys)
+{
+	set_fixmap(idx, phys);
+}
+
+__rust_helper void rust_helper_clear_fixmap(enum fixed_addresses idx)
+{
+	clear_fixmap(idx);
+}
+
+__rust_helper unsigned long rust_helper_fix_to_virt(enum fixed_addresses idx)
+{
+	return __fix_to_virt(idx);
+}
+
+__rust_helper phys_addr_t rust_helper_virt_to_phys(const volatile void *addr)
+{
+	return virt_to_phys(addr);
+}
+
+__rust_helper phys_addr_t rust_helper_page_to_phys(struct page *page)
+{
+	return page_to_phys(page);
+}
+
+__rust_helper void rust_helper_flush_icache_range(unsigned long start,
+						  unsigned long end)
+{
+	flush_icache_range(start, end);
+}
+
+__rust_helper void rust_helper_isb(void)
+{
+	isb();
+}
+#endif
+
+#ifdef CONFIG_MIPS
+__rust_helper void rust_helper_instruction_hazard(void)
+{
+	instruction_hazard();
+}
+#endif

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ftrace backend.
+//!
+//! What is the same for all architectures. An architecture implements [`text::Machine`] and
+//! [`backend::Arch`] and exports to C what `include/linux/ftrace.h` asks for, in
+//! `arch/*/kernel/ftrace_rust.rs`.
+//!
+//! C header: [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h)
+//!
+//! Reference: <https://docs.kernel.org/trace/ftrace-rust.html>
+
+pub mod backend;
+pub mod insn;
+pub mod site;
+pub mod stats;
+#[cfg(CONFIG_FTRACE_RUST_KUNIT_TEST)]
+mod tests;
+pub mod text;

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The functions behind the hooks that ftrace calls.
+//!
+//! All of them run where only one processor changes text: under `ftrace_lock` while the site is
+//! not in use yet, or with all processors stopped.
+
+use super::{
+    site::{
+        Content,
+        Layout,
+        OutOfReach,
+        State,
+        Store,
+        MAX_WORDS, //
+    },
+    stats::STATS,
+    text::{
+        self,
+        Machine,
+        Refusal, //
+    }, //
+};
+use crate::{
+    bindings::dyn_ftrace,
+    ffi::c_int,
+    fmt,
+    num::casts::arch::usize_as_u32,
+    prelude::*,
+    stop_machine::stop_machine,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
+
+/// What the backend needs to know of an architecture.
+pub trait Arch: Machine {
+    /// Name for messages.
+    const NAME: &'static str;
+
+    /// How processors are synchronised, for messages.
+    const SYNC: &'static str;
+
+    /// Layout of the call of the tracer within `ftrace_caller`; always [`State::On`].
+    const FUNC_CALL: Layout;
+
+    /// Layout of the jump to the graph tracer within `ftrace_caller`.
+    const GRAPH_JUMP: Layout;
+
+    /// The layouts that sites have.
+    const LAYOUTS: &'static [&'static Layout];
+
+    /// Returns the layout of the site at `ip`, one of [`LAYOUTS`](Self::LAYOUTS).
+    fn layout(ip: usize) -> &'static Layout;
+
+    /// Returns whether a site that was compiled to call `target` calls the profiling function.
+    fn is_mcount(rec: &dyn_ftrace, target: u32) -> bool;
+
+    /// Returns what the site of `rec` must call to get to `address`: that, or a trampoline.
+    fn target(rec: &dyn_ftrace, address: usize) -> u32;
+}
+
+impl From<OutOfReach> for Refusal {
+    fn from(_: OutOfReach) -> Self {
+        Refusal::Unsuitable
+    }
+}
+
+/// Changes text: the one function through which all changes go.
+///
+/// # Safety
+///
+/// That of [`text::apply`].
+unsafe fn modify_code<A: Arch>(stores: &[Option<Store>]) -> Result<(), Refusal> {
+    // SAFETY: By the safety requirements.
+    let result = unsafe { text::apply::<A>(stores) };
+    STATS.count(result);
+    result
+}
+
+/// Turns `from` into `to` in the site at `ip` by one store.
+fn change<A: Arch>(layout: &Layout, ip: usize, from: Content, to: Content) -> Result<(), Refusal> {
+    let store = layout
+        .store(usize_as_u32(ip), from, to)
+        .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
+    // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There is
+    // only one store.
+    unsafe { modify_code::<A>(&[Some(store)]) }
+}
+
+/// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
+fn report(result: Result<(), Refusal>) -> c_int {
+    static EXPECTED: Atomic<u32> = Atomic::new(0);
+
+    let (error, expected) = match result {
+        Ok(()) => return 0,
+        Err(Refusal::Unexpected(insn)) => {
+            EXPECTED.store(insn, Relaxed);
+            (EINVAL, EXPECTED.as_ptr().cast_const().cast())
+        }
+        Err(Refusal::Unsuitable) => (EINVAL, ptr::null()),
+        Err(Refusal::Unreadable) => (EFAULT, ptr::null()),
+        Err(Refusal::Unwritable) => (EPERM, ptr::null()),
+    };
+    // SAFETY: Like `ftrace_bug()`, which reads it next, the hooks run one at a time. What it
+    // points to is static.
+    unsafe { bindings::ftrace_expected = expected };
+    error.to_errno()
+}
+
+const fn content(state: State, target: u32) -> Content {
+    Content { state, target }
+}
+
+fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
+    let mut words = [0; MAX_WORDS];
+    for (insn, word) in words.iter_mut().zip(layout.words) {
+        *insn = text::read(word.address(usize_as_u32(ip)))?;
+    }
+    Ok(words)
+}
+
+/// `ftrace_init_nop()`: turns the site of `rec` off and makes all its words but one constant.
+///
+/// # Safety
+///
+/// Nothing executes the site until the function returns.
+pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
+    let init = || {
+        let (ip, layout) = (rec.ip, A::layout(rec.ip));
+        let words = read_site(layout, ip)?;
+        let mcount = layout
+            .decode(usize_as_u32(ip), &words, State::Compiled)
+            .filter(|target| A::is_mcount(rec, *target));
+        let Some(mcount) = mcount else {
+            pr_err!("ftrace: {ip:#x}: {words:08x?} is not a compiled {} site\n", layout.name);
+            return Err(Refusal::Unsuitable);
+        };
+        let stores = layout.stores(
+            usize_as_u32(ip),
+            content(State::Compiled, mcount),
+            content(State::Off, A::target(rec, entry())),
+        )?;
+        Ok(stores)
+    };
+    report(match init() {
+        // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites.
+        // Nothing executes this one by the safety requirements.
+        Ok(stores) => unsafe { modify_code::<A>(&stores) },
+        Err(refusal) => {
+            STATS.count(Err(refusal));
+            Err(refusal)
+        }
+    })
+}
+
+/// `ftrace_make_nop()`: turns the site of `rec`, which calls `address`, off.
+pub fn make_nop<A: Arch>(rec: &dyn_ftrace, address: usize) -> c_int {
+    let target = A::target(rec, address);
+    report(change::<A>(
+        A::layout(rec.ip),
+        rec.ip,
+        content(State::On, target),
+        content(State::Off, target),
+    ))
+}
+
+/// `ftrace_make_call()`: makes the site of `rec`, which is off, call `address`.
+pub fn make_call<A: Arch>(rec: &dyn_ftrace, address: usize) -> c_int {
+    let target = A::target(rec, address);
+    report(change::<A>(
+        A::layout(rec.ip),
+        rec.ip,
+        content(State::Off, target),
+        content(State::On, target),
+    ))
+}
+
+/// `ftrace_modify_call()`: makes the site of `rec`, which calls `old`, call `new`.
+pub fn modify_call<A: Arch>(rec: &dyn_ftrace, old: usize, new: usize) -> c_int {
+    report(change::<A>(
+        A::layout(rec.ip),
+        rec.ip,
+        content(State::On, A::target(rec, old)),
+        content(State::On, A::target(rec, new)),
+    ))
+}
+
+/// `ftrace_update_ftrace_func()` for one call: makes the call of a tracer at `ip` call `func`.
+pub fn update_func_call<A: Arch>(ip: usize, func: usize) -> c_int {
+    let update = || {
+        let old = A::FUNC_CALL
+            .decode(
+                usize_as_u32(ip),
+                &read_site(&A::FUNC_CALL, ip)?,
+                State::On,
+            )
+            .ok_or(Refusal::Unsuitable)?;
+        let new = usize_as_u32(func);
+        if old == new {
+            return Ok(());
+        }
+        change::<A>(
+            &A::FUNC_CALL,
+            ip,
+            content(State::On, old),
+            content(State::On, new),
+        )
+    };
+    report(update())
+}
+
+/// `ftrace_enable_ftrace_graph_caller()` and its opposite for one jump: makes the jump at `ip` to
+/// `target` be there or not.
+pub fn set_graph_jump<A: Arch>(ip: usize, target: usize, on: bool) -> c_int {
+    let (from, to) = if on {
+        (State::Off, State::On)
+    } else {
+        (State::On, State::Off)
+    };
+    let target = usize_as_u32(target);
+    report(change::<A>(
+        &A::GRAPH_JUMP,
+        ip,
+        content(from, target),
+        content(to, target),
+    ))
+}
+
+/// `arch_ftrace_update_code()`: does `command` with all processors stopped.
+pub fn update_code<A: Arch>(command: c_int) {
+    let result = stop_machine(
+        |_| {
+            // SAFETY: May be called from any context.
+            let start = unsafe { bindings::ktime_get_mono_fast_ns() };
+            // SAFETY: This is called from `arch_ftrace_update_code()`, for which it is meant.
+            unsafe { bindings::ftrace_modify_all_code(command) };
+            // SAFETY: As above.
+            let end = unsafe { bindings::ktime_get_mono_fast_ns() };
+            STATS.stopped(end.saturating_sub(start));
+        },
+        A::synchronise,
+    );
+    if let Err(error) = result {
+        pr_err!("ftrace: the processors cannot be stopped: {error:?}\n");
+    }
+}
+
+/// Returns whether returns may not be hooked: for the current task, or any more at all.
+#[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
+pub fn graph_is_off() -> bool {
+    // SAFETY: May be called from any context.
+    if unsafe { bindings::ftrace_graph_is_dead() } {
+        return true;
+    }
+    // SAFETY: The current task is valid, and only it and its interrupts change the counter.
+    unsafe { (&raw const (*bindings::get_current()).tracing_graph_pause.counter).read_volatile() != 0 }
+}
+
+/// Makes the function that is traced at `ip` return to `return_to_handler`.
+///
+/// `return_address` is where its return address will be read from. `frame_pointer` is what the
+/// architecture compares when the function returns.
+///
+/// # Safety
+///
+/// Called on entry of a function, of whose caller `return_address` is.
+#[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
+pub unsafe fn hook_return(return_address: &mut usize, ip: usize, frame_pointer: usize) {
+    // SAFETY: By the safety requirements. Both pointers may be null.
+    let ret = unsafe {
+        bindings::function_graph_enter_regs(
+            *return_address,
+            ip,
+            frame_pointer,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    if ret == 0 {
+        *return_address = bindings::return_to_handler as *const () as usize;
+    }
+}
+
+fn entry() -> usize {
+    bindings::ftrace_caller as *const () as usize
+}
+
+/// Numbers of call sites by what their words in memory are.
+#[derive(Default)]
+pub struct Census {
+    /// Sites that are off.
+    pub off: usize,
+    /// Sites that are on.
+    pub on: usize,
+    /// Sites whose words fit neither.
+    pub odd: usize,
+}
+
+impl Census {
+    /// Returns the number of all sites.
+    pub fn known(&self) -> usize {
+        self.off.wrapping_add(self.on).wrapping_add(self.odd)
+    }
+}
+
+/// What the backend says of itself at boot.
+pub struct Banner<A>(PhantomData<A>);
+
+impl<A: Arch> Banner<A> {
+    /// Makes a banner.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<A: Arch> fmt::Display for Banner<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", A::NAME)?;
+        for layout in A::LAYOUTS {
+            write!(f, " {}", layout.name)?;
+        }
+        write!(f, ", {}, {} sites", A::SYNC, census::<A>().known())
+    }
+}
+
+/// Reads all call sites.
+pub fn census<A: Arch>() -> Census {
+    unsafe extern "C" fn count<A: Arch>(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
+        // SAFETY: `rec` is one of ftrace's records, which do not change meanwhile.
+        let ip = unsafe { (*rec).ip };
+        // SAFETY: `data` is the `census` below.
+        let census = unsafe { &mut *data.cast::<Census>() };
+
+        let layout = A::layout(ip);
+        let is = |state| {
+            read_site(layout, ip)
+                .ok()
+                .and_then(|words| layout.decode(usize_as_u32(ip), &words, state))
+                .is_some()
+        };
+        let number = if is(State::Off) {
+            &mut census.off
+        } else if is(State::On) {
+            &mut census.on
+        } else {
+            &mut census.odd
+        };
+        *number = number.wrapping_add(1);
+        0
+    }
+
+    let mut census = Census::default();
+    // SAFETY: `count` takes a `Census`. The callee does not keep it.
+    unsafe { bindings::ftrace_walk_records(Some(count::<A>), (&raw mut census).cast()) };
+    census
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the backend tells about itself: counters and their folder in debugfs.
+
+use super::{
+    backend::{
+        self,
+        Arch, //
+    },
+    text::Refusal, //
+};
+use crate::{
+    debugfs::{
+        Dir,
+        File, //
+    },
+    fmt,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use core::marker::PhantomData;
+
+/// Counters of the backend.
+///
+/// They are only changed where ftrace changes text, which one processor does at a time.
+pub struct Stats {
+    transitions: Atomic<usize>,
+    unsuitable: Atomic<usize>,
+    unreadable: Atomic<usize>,
+    unexpected: Atomic<usize>,
+    unwritable: Atomic<usize>,
+    stop_last: Atomic<u64>,
+    stop_worst: Atomic<u64>,
+}
+
+/// The counters since boot.
+pub static STATS: Stats = Stats {
+    transitions: Atomic::new(0),
+    unsuitable: Atomic::new(0),
+    unreadable: Atomic::new(0),
+    unexpected: Atomic::new(0),
+    unwritable: Atomic::new(0),
+    stop_last: Atomic::new(0),
+    stop_worst: Atomic::new(0),
+};
+
+impl Stats {
+    /// Counts a change of text, or why there was none.
+    pub(super) fn count(&self, result: Result<(), Refusal>) {
+        let counter = match result {
+            Ok(()) => &self.transitions,
+            Err(Refusal::Unsuitable) => &self.unsuitable,
+            Err(Refusal::Unreadable) => &self.unreadable,
+            Err(Refusal::Unexpected(_)) => &self.unexpected,
+            Err(Refusal::Unwritable) => &self.unwritable,
+        };
+        counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Notes for how many nanoseconds the processors were stopped.
+    pub(super) fn stopped(&self, nanoseconds: u64) {
+        self.stop_last.store(nanoseconds, Relaxed);
+        if nanoseconds > self.stop_worst.load(Relaxed) {
+            self.stop_worst.store(nanoseconds, Relaxed);
+        }
+    }
+}
+
+/// The folder `ftrace_rust` in debugfs.
+///
+/// | file | content |
+/// |---|---|
+/// | `sites` | call sites known, off, on, and those whose words fit neither, in this order |
+/// | `transitions` | changes of text since boot |
+/// | `errors` | refused changes since boot by error and reason |
+/// | `stop_last_ns`, `stop_worst_ns` | how long the last, the longest change kept the processors stopped, in ns |
+#[pin_data]
+pub struct Debugfs<A: Arch + Send + Sync + 'static> {
+    _dir: Dir,
+    #[pin]
+    _sites: File<PhantomData<A>>,
+    #[pin]
+    _transitions: File<()>,
+    #[pin]
+    _errors: File<()>,
+    #[pin]
+    _stop_last: File<()>,
+    #[pin]
+    _stop_worst: File<()>,
+}
+
+impl<A: Arch + Send + Sync + 'static> Debugfs<A> {
+    /// Makes the folder.
+    pub fn new() -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let dir = Dir::new(c"ftrace_rust");
+            Ok(try_pin_init!(Self {
+                _sites <- dir.read_callback_file(c"sites", PhantomData, &Self::sites),
+                _transitions <- dir.read_callback_file(c"transitions", (), &transitions),
+                _errors <- dir.read_callback_file(c"errors", (), &errors),
+                _stop_last <- dir.read_callback_file(c"stop_last_ns", (), &stop_last),
+                _stop_worst <- dir.read_callback_file(c"stop_worst_ns", (), &stop_worst),
+                _dir: dir,
+            }))
+        })
+    }
+
+    fn sites(_: &PhantomData<A>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let census = backend::census::<A>();
+        writeln!(f, "known {}", census.known())?;
+        writeln!(f, "off {}", census.off)?;
+        writeln!(f, "on {}", census.on)?;
+        writeln!(f, "odd {}", census.odd)
+    }
+}
+
+fn transitions(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{}", STATS.transitions.load(Relaxed))
+}
+
+fn errors(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "EFAULT unreadable {}", STATS.unreadable.load(Relaxed))?;
+    writeln!(f, "EINVAL unexpected {}", STATS.unexpected.load(Relaxed))?;
+    writeln!(f, "EINVAL unsuitable {}", STATS.unsuitable.load(Relaxed))?;
+    writeln!(f, "EPERM unwritable {}", STATS.unwritable.load(Relaxed))
+}
+
+fn stop_last(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{}", STATS.stop_last.load(Relaxed))
+}
+
+fn stop_worst(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{}", STATS.stop_worst.load(Relaxed))
+}

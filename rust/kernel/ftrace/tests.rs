@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of what only a running kernel can show.
+//!
+//! Most of them call the hooks as ftrace does, through C, on a site of their own: a copy of what
+//! the compiler emits into a module, in memory that modules are loaded to.
+
+use super::{
+    insn,
+    site::{
+        self,
+        Layout,
+        State,
+        Store,
+        MAX_WORDS, //
+    },
+    text::{
+        self,
+        Machine,
+        Refusal, //
+    }, //
+};
+use crate::{
+    bindings::{
+        self,
+        dyn_ftrace, //
+    },
+    ffi::c_int,
+    interrupt::LocalInterruptDisabled,
+    num::casts::arch::usize_as_u32,
+    page::PAGE_SIZE,
+    prelude::*,
+    stop_machine::stop_machine,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use core::ptr;
+
+#[cfg(CONFIG_ARM)]
+mod arch {
+    use super::*;
+
+    /// Layouts of sites in the kernel and in modules.
+    pub(super) const CORE: &Layout = &site::A32_MCOUNT;
+    pub(super) const MODULE: &Layout = &site::A32_MCOUNT;
+
+    /// What a module's site at `ip` calls when it is on.
+    pub(super) fn entry() -> usize {
+        bindings::ftrace_caller as *const () as usize
+    }
+
+    /// A site as the compiler leaves it.
+    pub(super) fn compiled(ip: u32) -> Option<[u32; MAX_WORDS]> {
+        let mcount = usize_as_u32(bindings::__gnu_mcount_nc as *const () as usize);
+        Some([insn::a32::PUSH_LR, insn::a32::bl(ip, mcount)?, 0, 0, 0, 0])
+    }
+}
+
+#[cfg(CONFIG_MIPS)]
+mod arch {
+    use super::*;
+
+    /// Layouts of sites in the kernel and in modules.
+    pub(super) const CORE: &Layout = &site::MIPS_CORE;
+    pub(super) const MODULE: &Layout = &site::MIPS_MODULE;
+
+    /// What a module's site at `ip` calls when it is on.
+    pub(super) fn entry() -> usize {
+        bindings::ftrace_module_caller as *const () as usize
+    }
+
+    /// A site as the compiler leaves it.
+    pub(super) fn compiled(_ip: u32) -> Option<[u32; MAX_WORDS]> {
+        use insn::mips::*;
+
+        /// `move $12, $0`, which a leaf function has there.
+        const MOVE_12_ZERO: u32 = 0x0000_6025;
+
+        let mcount = usize_as_u32(bindings::_mcount as *const () as usize);
+        Some([
+            lui_v1(mcount),
+            addiu_v1(mcount),
+            MOVE_AT_RA[0],
+            MOVE_12_ZERO,
+            JALR_V1,
+            ADDIU_SP_M8,
+        ])
+    }
+}
+
+/// Two pages of memory that modules are loaded to, followed by one that is not mapped.
+struct Text(*mut c_void);
+
+impl Text {
+    const SIZE: usize = 2 * PAGE_SIZE;
+
+    fn new() -> Result<Self> {
+        // SAFETY: No requirements.
+        let memory = unsafe {
+            bindings::execmem_alloc_rw(bindings::execmem_type_EXECMEM_MODULE_TEXT, Self::SIZE)
+        };
+        if memory.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: Fresh memory of this size.
+        unsafe { ptr::write_bytes(memory.cast::<u8>(), 0, Self::SIZE) };
+        Ok(Self(memory))
+    }
+
+    fn at(&self, offset: usize) -> usize {
+        self.0 as usize + offset
+    }
+
+    /// Returns a record of a compiled site whose words the boundary between the pages parts
+    /// after the first `split`, and which lies in the first page if that is 0.
+    fn site(&self, split: usize) -> Result<Site> {
+        let first = if split == 0 { 64 } else { PAGE_SIZE - 4 * split };
+        let ip = match arch::MODULE.words.first() {
+            Some(word) => usize_as_u32(self.at(first)).wrapping_add_signed(-word.offset),
+            None => return Err(EINVAL),
+        };
+        let site = Site(dyn_ftrace {
+            ip: ip as usize,
+            ..Default::default()
+        });
+        site.write(&arch::compiled(ip).ok_or(EINVAL)?);
+        Ok(site)
+    }
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        // SAFETY: Nothing uses the memory any more.
+        unsafe { bindings::execmem_free(self.0) };
+    }
+}
+
+struct Site(dyn_ftrace);
+
+/// What a hook returned, what it says that it expected, and what changed in memory.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    ret: c_int,
+    expected: Option<u32>,
+    changed: usize,
+}
+
+const DONE: Outcome = Outcome {
+    ret: 0,
+    expected: None,
+    changed: 1,
+};
+
+fn refused(error: Error, expected: Option<u32>) -> Outcome {
+    Outcome {
+        ret: error.to_errno(),
+        expected,
+        changed: 0,
+    }
+}
+
+impl Site {
+    fn address(&self, offset: i32) -> *mut u32 {
+        usize_as_u32(self.0.ip).wrapping_add_signed(offset) as *mut u32
+    }
+
+    fn write(&self, words: &[u32; MAX_WORDS]) {
+        for (word, insn) in arch::MODULE.words.iter().zip(words) {
+            // SAFETY: The site lies in the memory of a `Text`.
+            unsafe { self.address(word.offset).write_volatile(*insn) };
+        }
+    }
+
+    fn words(&self) -> [u32; MAX_WORDS] {
+        let mut words = [0; MAX_WORDS];
+        for (word, insn) in arch::MODULE.words.iter().zip(&mut words) {
+            // SAFETY: The site lies in the memory of a `Text`.
+            *insn = unsafe { self.address(word.offset).read_volatile() };
+        }
+        words
+    }
+
+    fn is(&self, state: State) -> bool {
+        let target = arch::MODULE.decode(usize_as_u32(self.0.ip), &self.words(), state);
+        match state {
+            State::Off => target.is_some(),
+            _ => target == Some(usize_as_u32(arch::entry())),
+        }
+    }
+
+    /// Calls `hook` as ftrace does: with all processors stopped.
+    fn call(&mut self, hook: impl FnOnce(*mut dyn_ftrace) -> c_int + Send) -> Result<Outcome> {
+        let before = self.words();
+        let mut ret = 0;
+        let rec = &mut self.0;
+        let mut expected = None;
+        {
+            let (ret, expected) = (&mut ret, &mut expected);
+            stop_machine(
+                move |_| {
+                    *ret = hook(rec);
+                    // SAFETY: What the hook left there is null or a static word.
+                    *expected = unsafe { bindings::ftrace_expected.cast::<u32>().as_ref().copied() };
+                },
+                || (),
+            )?;
+        }
+        let after = self.words();
+        let changed = before.iter().zip(after).filter(|(a, b)| **a != *b).count();
+        Ok(Outcome {
+            ret,
+            expected: expected.filter(|_| ret != 0),
+            changed,
+        })
+    }
+
+    fn init(&mut self) -> Result<Outcome> {
+        // SAFETY: The record is that of a site that nobody executes.
+        self.call(|rec| unsafe { bindings::ftrace_init_nop(ptr::null_mut(), rec) })
+    }
+
+    fn on(&mut self) -> Result<Outcome> {
+        // SAFETY: As in `init`.
+        self.call(|rec| unsafe { bindings::ftrace_make_call(rec, ftrace_caller()) })
+    }
+
+    fn off(&mut self) -> Result<Outcome> {
+        // SAFETY: As in `init`.
+        self.call(|rec| unsafe { bindings::ftrace_make_nop(ptr::null_mut(), rec, ftrace_caller()) })
+    }
+}
+
+fn ftrace_caller() -> usize {
+    bindings::ftrace_caller as *const () as usize
+}
+
+/// Stores to memory that is not mapped from the `broken`th word on.
+struct Broken;
+
+/// Number of words of the page that can be written.
+static BROKEN_AFTER: Atomic<usize> = Atomic::new(0);
+
+// SAFETY: The address is that of the page or one for which a store faults. `publish` calls
+// nothing.
+unsafe impl Machine for Broken {
+    fn alias(page: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        match (index, BROKEN_AFTER.load(Relaxed)) {
+            (0, 1) => Ok(page),
+            (_, 2) => Err(EFAULT),
+            // The page behind the memory of a `Text`.
+            (0, _) => Ok(page + Text::SIZE),
+            (_, _) => Ok(page + PAGE_SIZE),
+        }
+    }
+
+    fn release(_page: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+
+    fn publish(_start: usize, _end: usize) {}
+
+    fn synchronise() {}
+}
+
+/// Counts calls of a function by the task that tests.
+///
+/// # Safety
+///
+/// The fields are set before the ops is registered.
+unsafe extern "C" fn count(
+    ip: usize,
+    _parent: usize,
+    _ops: *mut bindings::ftrace_ops,
+    _fregs: *mut bindings::ftrace_regs,
+) {
+    // SAFETY: No requirements.
+    if unsafe { bindings::get_current() } as usize == TASK.load(Relaxed) {
+        CALLS.store(CALLS.load(Relaxed).wrapping_add(1), Relaxed);
+        CALLED_IP.store(ip, Relaxed);
+    }
+}
+
+static TASK: Atomic<usize> = Atomic::new(0);
+static CALLS: Atomic<usize> = Atomic::new(0);
+static CALLED_IP: Atomic<usize> = Atomic::new(0);
+
+/// Returns the words of the kernel's site at `ip`.
+fn core_words(ip: usize) -> [u32; MAX_WORDS] {
+    let mut words = [0; MAX_WORDS];
+    for (word, insn) in arch::CORE.words.iter().zip(&mut words) {
+        *insn = text::read(word.address(usize_as_u32(ip))).unwrap_or(0);
+    }
+    words
+}
+
+#[kunit_tests(ftrace_rust)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn site_in_one_page() -> Result {
+        let text = Text::new()?;
+        let mut site = text.site(0)?;
+        let compiled = site.words();
+
+        assert_eq!(site.init()?.ret, 0);
+        assert!(site.is(State::Off));
+        let off = site.words();
+        assert!(off != compiled);
+
+        for _ in 0..3 {
+            assert_eq!(site.on()?, DONE);
+            assert!(site.is(State::On));
+            assert_eq!(site.off()?, DONE);
+            assert_eq!(site.words(), off);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn site_across_pages() -> Result {
+        let text = Text::new()?;
+        for split in 1..arch::MODULE.words.len() {
+            let mut site = text.site(split)?;
+            assert_eq!(site.init()?.ret, 0);
+            assert!(site.is(State::Off));
+            assert_eq!(site.on()?, DONE);
+            assert!(site.is(State::On));
+            assert_eq!(site.off()?, DONE);
+            assert!(site.is(State::Off));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn unknown_layout_is_refused() -> Result {
+        let text = Text::new()?;
+        let mut site = text.site(0)?;
+        let compiled = site.words();
+        for i in 0..arch::MODULE.words.len() {
+            // The instruction that sets `$12` is the compiler's choice.
+            if arch::MODULE.words[i].compiled == site::Slot::Kept(&[]) {
+                continue;
+            }
+            let mut words = compiled;
+            words[i] ^= 1 << 20;
+            site.write(&words);
+            assert_eq!(site.init()?, refused(EINVAL, None));
+        }
+        // A second initialisation finds a site that is not compiled any more.
+        site.write(&compiled);
+        assert_eq!(site.init()?.ret, 0);
+        assert_eq!(site.init()?, refused(EINVAL, None));
+        Ok(())
+    }
+
+    #[test]
+    fn unexpected_word_is_refused() -> Result {
+        let text = Text::new()?;
+        let mut site = text.site(0)?;
+        assert_eq!(site.init()?.ret, 0);
+
+        let off = site.words();
+        assert_eq!(site.on()?, DONE);
+        let on = site.words();
+        let toggled = on.iter().zip(off).find(|(on, off)| **on != *off);
+        let (on, off) = toggled.map(|(on, off)| (*on, off)).ok_or(EINVAL)?;
+
+        assert_eq!(site.on()?, refused(EINVAL, Some(off)));
+        assert_eq!(site.off()?, DONE);
+        assert_eq!(site.off()?, refused(EINVAL, Some(on)));
+        Ok(())
+    }
+
+    #[test]
+    fn unaligned_address_is_refused() -> Result {
+        let text = Text::new()?;
+        for offset in 1..4 {
+            let mut site = text.site(0)?;
+            site.0.ip += offset;
+            // SAFETY: The record is that of a site that nobody executes.
+            let ret = unsafe { bindings::ftrace_init_nop(ptr::null_mut(), &mut site.0) };
+            assert_eq!(ret, EINVAL.to_errno());
+            // SAFETY: As above.
+            let ret = unsafe { bindings::ftrace_make_call(&mut site.0, ftrace_caller()) };
+            assert_eq!(ret, EINVAL.to_errno());
+            site.0.ip -= offset;
+            assert_eq!(site.init()?.ret, 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn unmapped_address_is_refused() -> Result {
+        let text = Text::new()?;
+        let mut rec = dyn_ftrace {
+            ip: text.at(Text::SIZE + 64),
+            ..Default::default()
+        };
+        // SAFETY: The record is that of a site that nobody executes.
+        let ret = unsafe { bindings::ftrace_init_nop(ptr::null_mut(), &mut rec) };
+        assert_eq!(ret, EFAULT.to_errno());
+        // SAFETY: As above.
+        let ret = unsafe { bindings::ftrace_make_call(&mut rec, ftrace_caller()) };
+        assert_eq!(ret, EFAULT.to_errno());
+        Ok(())
+    }
+
+    #[test]
+    fn unreachable_target_is_refused() -> Result {
+        let text = Text::new()?;
+        let mut site = text.site(0)?;
+        assert_eq!(site.init()?.ret, 0);
+        // Too far for `bl`, and not what `addiu` has been made to add.
+        let far = ftrace_caller().wrapping_add((64 << 20) + 4);
+        // SAFETY: The record is that of a site that nobody executes.
+        let outcome = site.call(|rec| unsafe { bindings::ftrace_make_call(rec, far) })?;
+        assert_eq!(outcome.ret, EINVAL.to_errno());
+        assert_eq!(outcome.changed, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn failed_store_changes_nothing() -> Result {
+        let text = Text::new()?;
+        let address = |offset| usize_as_u32(text.at(offset));
+        let store = |address| {
+            Some(Store {
+                address,
+                old: 0,
+                new: 0x1234_5678,
+            })
+        };
+        let stores = [store(address(PAGE_SIZE - 4)), store(address(PAGE_SIZE))];
+
+        for broken_after in 0..3 {
+            BROKEN_AFTER.store(broken_after, Relaxed);
+            // SAFETY: Nobody else uses this memory.
+            let result = unsafe { text::apply::<Broken>(&stores) };
+            assert_eq!(result, Err(Refusal::Unwritable));
+            assert_eq!(text::read(address(PAGE_SIZE - 4)), Ok(0));
+            assert_eq!(text::read(address(PAGE_SIZE)), Ok(0));
+        }
+        // Three pages cannot be a site's.
+        let stores = [
+            store(address(0)),
+            store(address(PAGE_SIZE)),
+            store(address(2 * PAGE_SIZE)),
+        ];
+        // SAFETY: As above.
+        let result = unsafe { text::apply::<Broken>(&stores) };
+        assert_eq!(result, Err(Refusal::Unsuitable));
+        Ok(())
+    }
+
+    #[test]
+    fn live_site() -> Result {
+        // SAFETY: `ops` is unregistered before it is gone, and unregistering waits for those who
+        // use it.
+        let mut ops = bindings::ftrace_ops {
+            func: Some(count),
+            ..Default::default()
+        };
+        let name = c"msleep";
+        // SAFETY: The task that runs the test.
+        TASK.store(unsafe { bindings::get_current() } as usize, Relaxed);
+        CALLS.store(0, Relaxed);
+
+        // SAFETY: Takes any address.
+        let ip = unsafe { bindings::ftrace_location(bindings::msleep as *const () as usize) };
+        assert!(ip != 0);
+        let is = |state| arch::CORE.decode(usize_as_u32(ip), &core_words(ip), state);
+        assert!(is(State::Off).is_some());
+        let off = core_words(ip);
+
+        // SAFETY: The string has this length.
+        let ret = unsafe {
+            bindings::ftrace_set_filter(&mut ops, name.as_ptr().cast_mut().cast(), 6, 1)
+        };
+        assert_eq!(ret, 0);
+        for round in 1..4 {
+            // SAFETY: `ops` is set up and stays until it is unregistered.
+            assert_eq!(unsafe { bindings::register_ftrace_function(&mut ops) }, 0);
+            assert_eq!(is(State::On), Some(usize_as_u32(ftrace_caller())));
+            let differ = core_words(ip).iter().zip(off).filter(|(a, b)| **a != *b).count();
+            assert_eq!(differ, 1);
+            // SAFETY: This may sleep.
+            unsafe { bindings::msleep(1) };
+            assert_eq!(CALLS.load(Relaxed), round);
+            assert_eq!(CALLED_IP.load(Relaxed), ip);
+
+            // SAFETY: `ops` is registered.
+            assert_eq!(unsafe { bindings::unregister_ftrace_function(&mut ops) }, 0);
+            assert_eq!(core_words(ip), off);
+            // SAFETY: This may sleep.
+            unsafe { bindings::msleep(1) };
+            assert_eq!(CALLS.load(Relaxed), round);
+        }
+        // SAFETY: `ops` is not registered.
+        unsafe { bindings::ftrace_free_filter(&mut ops) };
+        Ok(())
+    }
+
+    #[test]
+    fn all_sites_need_one_store() {
+        /// Counts the kernel's sites that are neither on nor off.
+        unsafe extern "C" fn check(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
+            // SAFETY: ftrace passes its records, and `numbers` below.
+            let (ip, numbers) = unsafe { ((*rec).ip, &mut *data.cast::<[usize; 2]>()) };
+            // SAFETY: Takes any address.
+            if unsafe { bindings::core_kernel_text(ip) } == 0 {
+                return 0;
+            }
+            let words = core_words(ip);
+            let is = |state| arch::CORE.decode(usize_as_u32(ip), &words, state).is_some();
+            numbers[0] += 1;
+            if !is(State::Off) && !is(State::On) {
+                numbers[1] += 1;
+            }
+            0
+        }
+
+        let mut numbers = [0usize; 2];
+        // SAFETY: `check` takes `numbers`.
+        unsafe { bindings::ftrace_walk_records(Some(check), (&raw mut numbers).cast()) };
+        assert!(numbers[0] > 1000);
+        assert_eq!(numbers[1], 0);
+    }
+}

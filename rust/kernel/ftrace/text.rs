@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading and writing kernel text.
+//!
+//! The only place that stores to text.
+
+use super::site::Store;
+use crate::{
+    interrupt::{
+        local_interrupt_disable,
+        LocalInterruptDisabled, //
+    },
+    page::PAGE_MASK,
+    prelude::*, //
+};
+
+/// Number of pages that the words of a site can lie in.
+pub const MAX_PAGES: usize = 2;
+
+/// What storing to text takes on an architecture.
+///
+/// # Safety
+///
+/// [`alias`](Self::alias) returns an address that is valid for stores to the page, on this
+/// processor, until interrupts are turned on or [`release`](Self::release) is called with the
+/// same index; or it returns one for which a store faults.
+///
+/// [`publish`](Self::publish) calls nothing that ftrace can trace.
+pub unsafe trait Machine {
+    /// Returns the address through which the page of text at `page` can be written.
+    ///
+    /// At most one page at a time for each `index` below [`MAX_PAGES`].
+    fn alias(page: usize, index: usize, irq: &LocalInterruptDisabled) -> Result<usize>;
+
+    /// Ends the use of what [`alias`](Self::alias) returned.
+    fn release(page: usize, index: usize, irq: &LocalInterruptDisabled);
+
+    /// Makes what was stored to the words at `start..end` of text the instructions that this
+    /// processor executes. Other processors have to [`synchronise`](Self::synchronise) yet.
+    fn publish(start: usize, end: usize);
+
+    /// Makes this processor execute what was stored and published before, wherever that was.
+    fn synchronise();
+}
+
+/// Why text was not changed. In any case nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// An address is not that of an instruction word, or a branch cannot reach its target.
+    Unsuitable,
+    /// A word cannot be read.
+    Unreadable,
+    /// A word is not what it must be before the change; this is what it must be.
+    Unexpected(u32),
+    /// A word cannot be written.
+    Unwritable,
+}
+
+/// Reads the instruction word at `address`.
+pub fn read(address: u32) -> Result<u32, Refusal> {
+    let mut insn = 0u32;
+    // SAFETY: `insn` is valid for a write of its size; the callee copes with any source address.
+    let ret = unsafe {
+        bindings::copy_from_kernel_nofault(
+            (&raw mut insn).cast(),
+            address as usize as *const c_void,
+            size_of::<u32>(),
+        )
+    };
+    if ret == 0 {
+        Ok(insn)
+    } else {
+        Err(Refusal::Unreadable)
+    }
+}
+
+/// Does all of `stores`, or none.
+///
+/// The stores belong to one site: they lie in at most [`MAX_PAGES`] pages, one after the other.
+/// Each word is compared before the first store. Between the first store and the moment when this
+/// processor executes the new words, nothing runs that ftrace can trace; a processor that
+/// executes the site meanwhile could see some of the words.
+///
+/// # Safety
+///
+/// Only the caller changes this text until the function returns. No other processor, and no task
+/// that goes on later, can observe that more than one word changes: either there is only one
+/// store or the site is not in use yet.
+pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Refusal> {
+    let (Some(first), Some(last)) = (
+        stores.iter().flatten().next(),
+        stores.iter().flatten().next_back(),
+    ) else {
+        return Ok(());
+    };
+    let pages = [
+        first.address as usize & PAGE_MASK,
+        last.address as usize & PAGE_MASK,
+    ];
+
+    for store in stores.iter().flatten() {
+        if store.address & 3 != 0 || !pages.contains(&(store.address as usize & PAGE_MASK)) {
+            return Err(Refusal::Unsuitable);
+        }
+        if read(store.address)? != store.old {
+            return Err(Refusal::Unexpected(store.old));
+        }
+    }
+
+    let irq = local_interrupt_disable();
+    let first_alias = M::alias(pages[0], 0, &irq).map_err(|_| Refusal::Unwritable)?;
+    let last_alias = if pages[0] == pages[1] {
+        Ok(first_alias)
+    } else {
+        M::alias(pages[1], 1, &irq)
+    };
+
+    let result = match last_alias {
+        Ok(last_alias) => {
+            let alias = |store: &Store| {
+                let page = if store.address as usize & PAGE_MASK == pages[0] {
+                    first_alias
+                } else {
+                    last_alias
+                };
+                (page | (store.address as usize & !PAGE_MASK)) as *mut u32
+            };
+            // SAFETY: The safety requirements of `Machine` make `alias` return the address of the
+            // text for writing, which is the caller's by the safety requirements.
+            unsafe { store_all(stores, alias) }
+        }
+        Err(_) => Err(Refusal::Unwritable),
+    };
+    if result.is_ok() {
+        M::publish(first.address as usize, last.address as usize + size_of::<u32>());
+    }
+
+    if pages[0] != pages[1] && last_alias.is_ok() {
+        M::release(pages[1], 1, &irq);
+    }
+    M::release(pages[0], 0, &irq);
+    result
+}
+
+/// # Safety
+///
+/// For each of `stores`, `alias` returns an aligned address that is the caller's to write, or one
+/// for which a store faults.
+unsafe fn store_all(
+    stores: &[Option<Store>],
+    alias: impl Fn(&Store) -> *mut u32,
+) -> Result<(), Refusal> {
+    for (done, store) in stores.iter().enumerate() {
+        let Some(store) = store else { continue };
+        // SAFETY: By the safety requirements; the callee copes with a fault.
+        if unsafe { bindings::put_insn_nofault(alias(store), store.new) } == 0 {
+            continue;
+        }
+        for store in stores.iter().take(done).flatten() {
+            // SAFETY: As above, and this store has worked before.
+            unsafe { bindings::put_insn_nofault(alias(store), store.old) };
+        }
+        return Err(Refusal::Unwritable);
+    }
+    Ok(())
+}

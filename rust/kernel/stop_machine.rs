@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Running code while every processor is stopped.
+//!
+//! C header: [`include/linux/stop_machine.h`](srctree/include/linux/stop_machine.h)
+
+use crate::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*,
+    processor::cpu_relax,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    },
+    types::NotThreadSafe, //
+};
+use core::cell::UnsafeCell;
+
+/// Proof that all processors are stopped: the others run nothing but the wait for this one, and
+/// interrupts are off everywhere.
+///
+/// Tasks are stopped wherever they were preempted, which can be between any two instructions.
+///
+/// # Invariants
+///
+/// Exists only on the one processor that works, and only while the others wait for it.
+pub struct Stopped(NotThreadSafe);
+
+/// Stops all processors, calls `work` on one of them and then `after` on each of them before any
+/// of them goes on.
+///
+/// `work` must be short: nothing else runs meanwhile. It may not sleep. Before the scheduler can
+/// stop processors there is only one, which then calls `work` and `after` with interrupts off.
+///
+/// Fails with `EAGAIN` or whatever else keeps the processors from being stopped; then neither
+/// function was called.
+pub fn stop_machine<W, A>(work: W, after: A) -> Result
+where
+    W: FnOnce(&Stopped) + Send,
+    A: Fn() + Sync,
+{
+    let mut call = Call {
+        work: UnsafeCell::new(Some(work)),
+        claimed: Atomic::new(0),
+        done: Atomic::new(0),
+        after,
+    };
+
+    // SAFETY: `run` takes a `Call` of these types, which outlives the call of `stop_machine()`
+    // because that returns only when all processors are through with it. `__cpu_online_mask` is
+    // valid for as long as the kernel runs, and does not change while it is in use: the callee
+    // holds the lock for that.
+    to_result(unsafe {
+        bindings::stop_machine(
+            Some(run::<W, A>),
+            (&raw mut call).cast(),
+            &raw const bindings::__cpu_online_mask,
+        )
+    })
+}
+
+/// What the processors share.
+///
+/// # Invariants
+///
+/// - `claimed` is 0 until a processor takes `work`; the one that changes it to 1 has exclusive
+///   access to `work`.
+/// - `done` is 1 if and only if `work` has returned.
+struct Call<W, A> {
+    work: UnsafeCell<Option<W>>,
+    claimed: Atomic<i32>,
+    done: Atomic<i32>,
+    after: A,
+}
+
+/// # Safety
+///
+/// `data` points to a `Call<W, A>` that all processors can use, every one of which calls this
+/// function with interrupts off.
+unsafe extern "C" fn run<W, A>(data: *mut c_void) -> c_int
+where
+    W: FnOnce(&Stopped) + Send,
+    A: Fn() + Sync,
+{
+    // SAFETY: By the safety requirements. Only `work` is changed, which is an `UnsafeCell`.
+    let call = unsafe { &*data.cast::<Call<W, A>>() };
+
+    if call.claimed.xchg(1, Relaxed) == 0 {
+        // SAFETY: By the type invariants, this processor has exclusive access to `work`.
+        let work = unsafe { (*call.work.get()).take() };
+        if let Some(work) = work {
+            // INVARIANT: All other processors are in the loop below or on their way to it with
+            // interrupts off, and leave it only after `done` changes.
+            work(&Stopped(NotThreadSafe));
+        }
+        // INVARIANT: `work` has returned.
+        call.done.store(1, Release);
+    } else {
+        while call.done.load(Acquire) == 0 {
+            cpu_relax();
+        }
+    }
+    (call.after)();
+    0
+}
