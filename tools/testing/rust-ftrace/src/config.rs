@@ -113,7 +113,11 @@ fn declaration(option: &str, source: &Path) -> Option<(String, Vec<String>)> {
             lines.next()?;
             let depends = lines
                 .take_while(|l| l.is_empty() || l.starts_with(char::is_whitespace))
-                .filter_map(|l| l.trim().strip_prefix("depends on ").map(str::to_owned))
+                .filter_map(|l| l.trim().strip_prefix("depends on "))
+                .map(|d| match d.contains("||") {
+                    true => format!("({d})"),
+                    false => d.to_owned(),
+                })
                 .collect();
             let file = entry.path().strip_prefix(source).unwrap_or(entry.path());
             Some((file.display().to_string(), depends))
