@@ -47,7 +47,7 @@ impl Guest {
         kernel.build(ctx)?;
         let name = kernel.name();
         let initrd = ctx.ui.step(
-            &format!("pack the {name} root file system"),
+            &format!("Pack the {name} root file system"),
             &format!("{name}-rootfs"),
             |step| {
                 let busybox = setup::busybox(ctx, step, machine)?;
@@ -74,7 +74,7 @@ impl Guest {
     /// Boots to do `mode`, which is also part of the logs' names.
     pub fn run(&self, ctx: &Context, mode: &str, append: &str) -> Result<(Output, Duration)> {
         let name = format!("{}-{mode}", self.name);
-        ctx.ui.step(&format!("boot {name} in QEMU"), &name, |step| {
+        ctx.ui.step(&format!("Boot {name} in QEMU"), &name, |step| {
             let start = std::time::Instant::now();
             let output = self
                 .boot(format!("mode={mode} {append}"))

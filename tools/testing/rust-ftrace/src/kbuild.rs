@@ -101,7 +101,7 @@ impl<'a> Kernel<'a> {
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let name = self.name();
         ctx.ui.step(
-            &format!("configure the {name} kernel"),
+            &format!("Configure the {name} kernel"),
             &format!("{name}-config"),
             |step| {
                 step.run(&mut self.make(&["rustavailable"])?)?;
@@ -109,7 +109,7 @@ impl<'a> Kernel<'a> {
             },
         )?;
         ctx.ui.step(
-            &format!("build the {name} kernel"),
+            &format!("Build the {name} kernel"),
             &format!("{name}-build"),
             |step| {
                 let jobs = thread::available_parallelism().map_or(1, usize::from);
