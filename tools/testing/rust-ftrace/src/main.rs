@@ -7,10 +7,13 @@
 mod apt;
 mod bootlog;
 mod config;
+mod doctor;
 mod files;
 mod guest;
+mod install;
 mod kbuild;
 mod machine;
+mod overlay;
 mod paths;
 mod qemu;
 mod results;
@@ -113,6 +116,11 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Run(machine) => guest::demo(&ctx, &machine.arch, &machine.source),
         Command::Shell(machine) => guest::shell(&ctx, &machine.arch, &machine.source),
+        Command::Install(Kdir { kdir }) => install::run_install(&ctx, kdir.as_deref()),
+        Command::Status(Kdir { kdir }) => install::run_status(&ctx, kdir.as_deref()),
+        Command::Uninstall(Kdir { kdir }) => install::run_uninstall(&ctx, kdir.as_deref()),
+        Command::Patch(Patch { out, source }) => overlay::run_patch(&ctx, &source, out.as_deref()),
+        Command::Doctor => doctor::report(&ctx),
         Command::CheckAll | Command::Bench => bail!("this command comes with a later release"),
         _ => bail!("not there yet"),
     }

@@ -338,10 +338,10 @@ fn run_piped(
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Command {
+    pub fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command
