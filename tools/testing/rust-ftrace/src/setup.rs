@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::apt;
 use crate::apt::Apt;
+use crate::doctor;
 use crate::kbuild::Toolchain;
 use crate::machine::Machine;
 use crate::source;
@@ -20,6 +21,7 @@ const LLVM: &str = "/usr/lib/llvm-19/bin";
 
 /// Brings tools and the overlaid kernel source.
 pub fn prepare(ctx: &Context, source: &Source) -> Result<Toolchain> {
+    doctor::ensure_host(ctx)?;
     let kernel = source::kernel(ctx, source)?;
     let rust_lib_src = source::rust_library(ctx)?;
     source::bindgen(ctx)?;

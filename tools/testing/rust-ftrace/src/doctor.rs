@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tools that the host needs: yours, minimum, how to get it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::bail;
+use anyhow::Context as _;
+use anyhow::Result;
+
+use crate::apt;
+use crate::apt::output;
+use crate::apt::Apt;
+use crate::source::Version;
+use crate::Context;
+
+/// How a tool is found.
+enum Probe {
+    /// By what a program says about its version.
+    Says(&'static str, &'static str),
+    /// By a file that is there.
+    File(&'static str),
+}
+
+use Probe::File;
+use Probe::Says;
+
+struct Tool {
+    name: &'static str,
+    probe: Probe,
+    minimum: Version,
+    /// The tool's name in the kernel's scripts/min-tool-version.sh, which may ask for more.
+    kernel: Option<&'static str>,
+    /// Debian's package; empty for what is no business of apt.
+    package: &'static str,
+    how: &'static str,
+}
+
+const ANY: Version = Version(0, 0, 0);
+
+const fn tool(
+    name: &'static str,
+    probe: Probe,
+    minimum: Version,
+    kernel: Option<&'static str>,
+    package: &'static str,
+) -> Tool {
+    Tool {
+        name,
+        probe,
+        minimum,
+        kernel,
+        package,
+        how: "",
+    }
+}
+
+#[rustfmt::skip]
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "rustc",
+        probe: Says("rustc", "--version"),
+        minimum: Version(1, 87, 0),
+        kernel: Some("rustc"),
+        package: "",
+        how: "rustup update stable (https://rustup.rs)",
+    },
+    tool("gcc", Says("gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc"),
+    tool("libc headers", File("/usr/include/stdio.h"), ANY, None, "libc6-dev"),
+    tool("make", Says("make", "--version"), Version(4, 0, 0), None, "make"),
+    tool("flex", Says("flex", "--version"), Version(2, 5, 35), None, "flex"),
+    tool("bison", Says("bison", "--version"), Version(2, 0, 0), None, "bison"),
+    tool("bc", Says("bc", "--version"), ANY, None, "bc"),
+    tool("perl", Says("perl", "--version"), Version(5, 0, 0), None, "perl"),
+    tool("python3", Says("python3", "--version"), Version(3, 9, 0), None, "python3"),
+    tool("git", Says("git", "--version"), Version(2, 35, 0), None, "git"),
+    tool("tar", Says("tar", "--version"), ANY, None, "tar"),
+    tool("xz", Says("xz", "--version"), ANY, None, "xz-utils"),
+    tool("depmod", Says("depmod", "--version"), ANY, None, "kmod"),
+    tool("ccache", Says("ccache", "--version"), ANY, None, "ccache"),
+    tool("clang", Says("/usr/lib/llvm-19/bin/clang", "--version"), Version(19, 0, 0), Some("llvm"), "clang-19"),
+    tool("libclang", File("/usr/lib/llvm-19/lib/libclang.so"), ANY, None, "libclang-19-dev"),
+    tool("llvm-mc", Says("/usr/lib/llvm-19/bin/llvm-mc", "--version"), Version(19, 0, 0), None, "llvm-19"),
+    tool("gcc for ARM", Says("arm-linux-gnueabihf-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-arm-linux-gnueabihf"),
+    tool("gcc for MIPS", Says("mipsel-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mipsel-linux-gnu"),
+    // 7.2 hangs with -icount on MIPS.
+    tool("qemu-system-arm", Says("qemu-system-arm", "--version"), Version(10, 0, 0), None, "qemu-system-arm"),
+    tool("qemu-system-mipsel", Says("qemu-system-mipsel", "--version"), Version(10, 0, 0), None, "qemu-system-mips"),
+];
+
+/// What the host has of a tool.
+#[derive(Debug, PartialEq)]
+enum Found {
+    Missing,
+    TooOld(Version),
+    Good(Option<Version>),
+}
+
+impl Tool {
+    fn find(&self, minimum: Version) -> Found {
+        match self.probe {
+            File(path) if Path::new(path).exists() => Found::Good(None),
+            File(_) => Found::Missing,
+            Says(program, question) => match output(Command::new(program).arg(question)) {
+                Err(_) => Found::Missing,
+                Ok(answer) => match Version::find(&answer) {
+                    Some(version) if version < minimum => Found::TooOld(version),
+                    version => Found::Good(version),
+                },
+            },
+        }
+    }
+
+    /// The least version that serves, by our own needs and the kernel's.
+    fn minimum(&self, kernel: Option<&Path>) -> Version {
+        let asked = self.kernel.zip(kernel).and_then(|(name, tree)| {
+            let script = tree.join("scripts/min-tool-version.sh");
+            output(Command::new("sh").arg(script).arg(name))
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        });
+        asked.map_or(self.minimum, |asked: Version| asked.max(self.minimum))
+    }
+
+    fn how(&self) -> String {
+        if self.package.is_empty() {
+            self.how.to_string()
+        } else {
+            format!("apt-get install {}", self.package)
+        }
+    }
+
+    /// The tool's line, and whether it serves.
+    fn line(&self, kernel: Option<&Path>) -> (String, bool) {
+        let minimum = self.minimum(kernel);
+        let (yours, verdict, good) = match self.find(minimum) {
+            Found::Missing => ("-".to_string(), format!("MISSING: {}", self.how()), false),
+            Found::TooOld(version) => {
+                let verdict = format!("TOO OLD: {}", self.how());
+                (version.to_string(), verdict, false)
+            }
+            Found::Good(Some(version)) => (version.to_string(), "ok".to_string(), true),
+            Found::Good(None) => ("there".to_string(), "ok".to_string(), true),
+        };
+        let minimum = if minimum == ANY {
+            "any".to_string()
+        } else {
+            minimum.to_string()
+        };
+        let line = format!("{:<20}{yours:<12}{minimum:<12}{verdict}", self.name);
+        (line, good)
+    }
+}
+
+/// A kernel tree of the set-up's, for what it asks of tools.
+fn kernel_tree(ctx: &Context) -> Option<PathBuf> {
+    std::fs::read_dir(ctx.paths.build.join("src"))
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.join("scripts/min-tool-version.sh").is_file())
+}
+
+/// Says of each tool what is there.
+pub fn report(ctx: &Context) -> Result<()> {
+    let kernel = kernel_tree(ctx);
+    println!("{:<20}{:<12}{:<12}", "tool", "yours", "minimum");
+    let mut bad = 0;
+    for tool in TOOLS {
+        let (line, good) = tool.line(kernel.as_deref());
+        println!("{line}");
+        bad += usize::from(!good);
+    }
+    println!("bindgen, Rust's library source and the kernel's source are fetched into build/.");
+    match bad {
+        0 => Ok(()),
+        _ => bail!("{bad} tools are missing or too old; make run, check and shell install them"),
+    }
+}
+
+/// Installs what is missing of the host's packages.
+pub fn ensure_host(ctx: &Context) -> Result<()> {
+    let kernel = kernel_tree(ctx);
+    let wanting = || {
+        let is_wanting =
+            |tool: &&Tool| !matches!(tool.find(tool.minimum(kernel.as_deref())), Found::Good(_));
+        TOOLS.iter().filter(is_wanting).collect::<Vec<_>>()
+    };
+    let packages: BTreeSet<&str> = wanting()
+        .iter()
+        .map(|tool| tool.package)
+        .filter(|package| !package.is_empty())
+        .collect();
+    if !packages.is_empty() {
+        install(ctx, &packages.into_iter().collect::<Vec<_>>())?;
+    }
+    let lines: Vec<String> = wanting()
+        .iter()
+        .map(|tool| tool.line(kernel.as_deref()).0)
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "tools are missing or too old (tool, yours, minimum):\n{}",
+        lines.join("\n")
+    )
+}
+
+fn install(ctx: &Context, packages: &[&str]) -> Result<()> {
+    let suite = apt::host_suite().with_context(|| {
+        format!(
+            "this host is no Debian: packages of these names or their like are missing: {}",
+            packages.join(" ")
+        )
+    })?;
+    // Debian 12's own QEMU is too old.
+    let (backports, own): (Vec<&str>, Vec<&str>) = packages
+        .iter()
+        .partition(|package| suite == "bookworm" && package.starts_with("qemu-"));
+    if !own.is_empty() {
+        let commands = apt::install_commands(&own)?;
+        let title = format!("Install packages: {}", own.join(" "));
+        ctx.ui.step(&title, "apt-install", |step| {
+            commands
+                .into_iter()
+                .try_for_each(|mut command| step.run(&mut command))
+        })?;
+    }
+    if !backports.is_empty() {
+        let apt = Apt::for_backports(ctx, &suite)?;
+        let mut command = apt.install_command(&suite, &backports)?;
+        let title = format!(
+            "Install packages of {suite}-backports: {}",
+            backports.join(" ")
+        );
+        ctx.ui.step(&title, "apt-backports", |step| {
+            apt.update(step)?;
+            step.run(&mut command)
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_missing_too_old_or_good() {
+        let says = |program| tool("x", Says(program, "--version"), ANY, None, "x");
+        assert_eq!(says("no-such-program").find(ANY), Found::Missing);
+        let sh = Tool {
+            probe: Says("echo", "echo 9.3"),
+            ..says("")
+        };
+        assert_eq!(sh.find(Version(10, 0, 0)), Found::TooOld(Version(9, 3, 0)));
+        assert_eq!(
+            sh.find(Version(9, 3, 0)),
+            Found::Good(Some(Version(9, 3, 0)))
+        );
+    }
+
+    #[test]
+    fn the_kernel_may_ask_for_more() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tree.path().join("scripts")).unwrap();
+        let script = tree.path().join("scripts/min-tool-version.sh");
+        std::fs::write(script, "echo 20.1.0").unwrap();
+        let gcc = tool("gcc", File("/"), Version(8, 1, 0), Some("gcc"), "gcc");
+        assert_eq!(gcc.minimum(None), Version(8, 1, 0));
+        assert_eq!(gcc.minimum(Some(tree.path())), Version(20, 1, 0));
+        let other = tool("bc", File("/"), ANY, None, "bc");
+        assert_eq!(other.minimum(Some(tree.path())), ANY);
+    }
+}
