@@ -34,6 +34,7 @@ use kernel::{
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
+    page::PAGE_MASK,
     prelude::*, //
 };
 
@@ -53,34 +54,36 @@ struct Arm;
 /// calls could be the one whose site is being changed.
 const POKE: [u32; MAX_PAGES] = [FIX_FTRACE_POKE0, FIX_FTRACE_POKE1];
 
-/// Returns whether the text at `page` is mapped read-only, now or later.
-fn is_read_only(page: usize) -> bool {
-    // SAFETY: Takes any address.
-    if unsafe { bindings::core_kernel_text(page) } != 0 {
+/// Returns whether the text at `address` is mapped read-only, now or later.
+fn is_read_only(address: usize) -> bool {
+    if is_core_text(address) {
         cfg!(CONFIG_STRICT_KERNEL_RWX)
     } else {
         cfg!(CONFIG_STRICT_MODULE_RWX)
     }
 }
 
+fn is_core_text(address: usize) -> bool {
+    // SAFETY: Takes any address.
+    unsafe { bindings::core_kernel_text(address) != 0 }
+}
+
 // SAFETY: `alias` maps the page in a fixmap slot of its own, on this processor only, which stays
 // the same while interrupts are off. Where text is not read-only it is its own alias. `publish`
 // calls assembly.
 unsafe impl Machine for Arm {
-    fn alias(page: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
-        if !is_read_only(page) {
-            return Ok(page);
+    fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        if !is_read_only(address) {
+            return Ok(address & PAGE_MASK);
         }
         let slot = *POKE.get(index).ok_or(EINVAL)?;
-        let address = page as *const c_void;
 
-        // SAFETY: Takes any address.
-        let phys = if unsafe { bindings::core_kernel_text(page) } != 0 {
+        let phys = if is_core_text(address) {
             // SAFETY: The kernel image is in the linear map.
-            unsafe { bindings::virt_to_phys(address) }
+            unsafe { bindings::virt_to_phys(address as *const c_void) }
         } else {
-            // SAFETY: Takes any address in the kernel's half.
-            let page = unsafe { bindings::vmalloc_to_page(address) };
+            // SAFETY: Takes any address of memory that modules are loaded to.
+            let page = unsafe { bindings::vmalloc_to_page(address as *const c_void) };
             if page.is_null() {
                 return Err(EFAULT);
             }
@@ -93,8 +96,8 @@ unsafe impl Machine for Arm {
         Ok(unsafe { bindings::fix_to_virt(slot) })
     }
 
-    fn release(page: usize, index: usize, _irq: &LocalInterruptDisabled) {
-        if let Some(slot) = POKE.get(index).filter(|_| is_read_only(page)) {
+    fn release(address: usize, index: usize, _irq: &LocalInterruptDisabled) {
+        if let Some(slot) = POKE.get(index).filter(|_| is_read_only(address)) {
             // SAFETY: The slot is only used here, by one processor at a time.
             unsafe { bindings::clear_fixmap(*slot) };
         }
@@ -146,16 +149,26 @@ fn function(f: unsafe extern "C" fn()) -> usize {
     f as usize
 }
 
+/// Returns the trampoline in `.init.text` that goes on to `address`, or else `address`.
+///
+/// What C marks with `__ref`: only sites in `.init.text` are given the trampoline.
+#[inline(never)]
+#[link_section = ".ref.text"]
+fn init_trampoline(address: usize) -> usize {
+    if address == function(bindings::ftrace_caller) {
+        return function(bindings::ftrace_caller_from_init);
+    }
+    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+    if address == function(bindings::ftrace_regs_caller) {
+        return function(bindings::ftrace_regs_caller_from_init);
+    }
+    address
+}
+
 /// Returns `address`, or the trampoline through which the site of `rec` gets there.
 fn target(rec: &dyn_ftrace, address: usize) -> usize {
     if is_init_text(rec.ip) {
-        if address == function(bindings::ftrace_caller) {
-            return function(bindings::ftrace_caller_from_init);
-        }
-        #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
-        if address == function(bindings::ftrace_regs_caller) {
-            return function(bindings::ftrace_regs_caller_from_init);
-        }
+        return init_trampoline(address);
     }
     #[cfg(CONFIG_ARM_MODULE_PLTS)]
     if !rec.arch.mod_.is_null()
@@ -185,10 +198,7 @@ fn has_fixed_plt(address: usize) -> bool {
 // The hooks that `include/linux/ftrace.h` documents.
 
 #[export]
-unsafe extern "C" fn ftrace_init_nop(
-    module: *mut bindings::module,
-    rec: *mut dyn_ftrace,
-) -> c_int {
+unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dyn_ftrace) -> c_int {
     // SAFETY: ftrace passes one of its records, which is not in use yet.
     let rec = unsafe { &mut *rec };
     #[cfg(CONFIG_ARM_MODULE_PLTS)]

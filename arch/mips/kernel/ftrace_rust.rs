@@ -28,6 +28,7 @@ use kernel::{
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
+    page::PAGE_MASK,
     prelude::*, //
 };
 
@@ -43,11 +44,11 @@ struct Mips;
 
 // SAFETY: Text is writable by its own address, or a store to it faults. `publish` calls assembly.
 unsafe impl Machine for Mips {
-    fn alias(page: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
-        Ok(page)
+    fn alias(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        Ok(address & PAGE_MASK)
     }
 
-    fn release(_page: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
     fn publish(start: usize, end: usize) {
         let mut address = start;

@@ -138,7 +138,10 @@ pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
             .decode(usize_as_u32(ip), &words, State::Compiled)
             .filter(|target| A::is_mcount(rec, *target));
         let Some(mcount) = mcount else {
-            pr_err!("ftrace: {ip:#x}: {words:08x?} is not a compiled {} site\n", layout.name);
+            pr_err!(
+                "ftrace: {ip:#x}: {words:08x?} is not a compiled {} site\n",
+                layout.name
+            );
             return Err(Refusal::Unsuitable);
         };
         let stores = layout.stores(
@@ -195,11 +198,7 @@ pub fn modify_call<A: Arch>(rec: &dyn_ftrace, old: usize, new: usize) -> c_int {
 pub fn update_func_call<A: Arch>(ip: usize, func: usize) -> c_int {
     let update = || {
         let old = A::FUNC_CALL
-            .decode(
-                usize_as_u32(ip),
-                &read_site(&A::FUNC_CALL, ip)?,
-                State::On,
-            )
+            .decode(usize_as_u32(ip), &read_site(&A::FUNC_CALL, ip)?, State::On)
             .ok_or(Refusal::Unsuitable)?;
         let new = usize_as_u32(func);
         if old == new {
@@ -259,7 +258,9 @@ pub fn graph_is_off() -> bool {
         return true;
     }
     // SAFETY: The current task is valid, and only it and its interrupts change the counter.
-    unsafe { (&raw const (*bindings::get_current()).tracing_graph_pause.counter).read_volatile() != 0 }
+    unsafe {
+        (&raw const (*bindings::get_current()).tracing_graph_pause.counter).read_volatile() != 0
+    }
 }
 
 /// Makes the function that is traced at `ip` return to `return_to_handler`.

@@ -32,8 +32,9 @@ pub struct Stats {
     unreadable: Atomic<usize>,
     unexpected: Atomic<usize>,
     unwritable: Atomic<usize>,
-    stop_last: Atomic<u64>,
-    stop_worst: Atomic<u64>,
+    // Printing 64 bits takes a division that 32-bit kernels do not have.
+    stop_last: Atomic<usize>,
+    stop_worst: Atomic<usize>,
 }
 
 /// The counters since boot.
@@ -62,6 +63,7 @@ impl Stats {
 
     /// Notes for how many nanoseconds the processors were stopped.
     pub(super) fn stopped(&self, nanoseconds: u64) {
+        let nanoseconds = usize::try_from(nanoseconds).unwrap_or(usize::MAX);
         self.stop_last.store(nanoseconds, Relaxed);
         if nanoseconds > self.stop_worst.load(Relaxed) {
             self.stop_worst.store(nanoseconds, Relaxed);

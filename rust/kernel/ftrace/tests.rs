@@ -28,7 +28,10 @@ use crate::{
     ffi::c_int,
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
-    page::PAGE_SIZE,
+    page::{
+        PAGE_MASK,
+        PAGE_SIZE, //
+    },
     prelude::*,
     stop_machine::stop_machine,
     sync::atomic::{
@@ -116,7 +119,11 @@ impl Text {
     /// Returns a record of a compiled site whose words the boundary between the pages parts
     /// after the first `split`, and which lies in the first page if that is 0.
     fn site(&self, split: usize) -> Result<Site> {
-        let first = if split == 0 { 64 } else { PAGE_SIZE - 4 * split };
+        let first = if split == 0 {
+            64
+        } else {
+            PAGE_SIZE - 4 * split
+        };
         let ip = match arch::MODULE.words.first() {
             Some(word) => usize_as_u32(self.at(first)).wrapping_add_signed(-word.offset),
             None => return Err(EINVAL),
@@ -138,6 +145,9 @@ impl Drop for Text {
 }
 
 struct Site(dyn_ftrace);
+
+// SAFETY: A record is plain data, and the module that it points to is none.
+unsafe impl Send for Site {}
 
 /// What a hook returned, what it says that it expected, and what changed in memory.
 #[derive(Debug, PartialEq)]
@@ -193,20 +203,17 @@ impl Site {
     /// Calls `hook` as ftrace does: with all processors stopped.
     fn call(&mut self, hook: impl FnOnce(*mut dyn_ftrace) -> c_int + Send) -> Result<Outcome> {
         let before = self.words();
-        let mut ret = 0;
-        let rec = &mut self.0;
-        let mut expected = None;
-        {
-            let (ret, expected) = (&mut ret, &mut expected);
-            stop_machine(
-                move |_| {
-                    *ret = hook(rec);
-                    // SAFETY: What the hook left there is null or a static word.
-                    *expected = unsafe { bindings::ftrace_expected.cast::<u32>().as_ref().copied() };
-                },
-                || (),
-            )?;
-        }
+        let (mut ret, mut expected) = (0, None);
+        let (site, result) = (&mut *self, (&mut ret, &mut expected));
+        stop_machine(
+            move |_| {
+                let (site, (ret, expected)) = (site, result);
+                *ret = hook(&mut site.0);
+                // SAFETY: What a hook leaves there is null or the address of a static word.
+                *expected = unsafe { bindings::ftrace_expected.cast::<u32>().as_ref().copied() };
+            },
+            || (),
+        )?;
         let after = self.words();
         let changed = before.iter().zip(after).filter(|(a, b)| **a != *b).count();
         Ok(Outcome {
@@ -245,7 +252,8 @@ static BROKEN_AFTER: Atomic<usize> = Atomic::new(0);
 // SAFETY: The address is that of the page or one for which a store faults. `publish` calls
 // nothing.
 unsafe impl Machine for Broken {
-    fn alias(page: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+    fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        let page = address & PAGE_MASK;
         match (index, BROKEN_AFTER.load(Relaxed)) {
             (0, 1) => Ok(page),
             (_, 2) => Err(EFAULT),
@@ -255,7 +263,7 @@ unsafe impl Machine for Broken {
         }
     }
 
-    fn release(_page: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
     fn publish(_start: usize, _end: usize) {}
 
@@ -474,15 +482,18 @@ mod tests {
         let off = core_words(ip);
 
         // SAFETY: The string has this length.
-        let ret = unsafe {
-            bindings::ftrace_set_filter(&mut ops, name.as_ptr().cast_mut().cast(), 6, 1)
-        };
+        let ret =
+            unsafe { bindings::ftrace_set_filter(&mut ops, name.as_ptr().cast_mut().cast(), 6, 1) };
         assert_eq!(ret, 0);
         for round in 1..4 {
             // SAFETY: `ops` is set up and stays until it is unregistered.
             assert_eq!(unsafe { bindings::register_ftrace_function(&mut ops) }, 0);
             assert_eq!(is(State::On), Some(usize_as_u32(ftrace_caller())));
-            let differ = core_words(ip).iter().zip(off).filter(|(a, b)| **a != *b).count();
+            let differ = core_words(ip)
+                .iter()
+                .zip(off)
+                .filter(|(a, b)| **a != *b)
+                .count();
             assert_eq!(differ, 1);
             // SAFETY: This may sleep.
             unsafe { bindings::msleep(1) };

@@ -27,13 +27,14 @@ pub const MAX_PAGES: usize = 2;
 ///
 /// [`publish`](Self::publish) calls nothing that ftrace can trace.
 pub unsafe trait Machine {
-    /// Returns the address through which the page of text at `page` can be written.
+    /// Returns the start of a page through which the page of the text word at `address` can be
+    /// written.
     ///
     /// At most one page at a time for each `index` below [`MAX_PAGES`].
-    fn alias(page: usize, index: usize, irq: &LocalInterruptDisabled) -> Result<usize>;
+    fn alias(address: usize, index: usize, irq: &LocalInterruptDisabled) -> Result<usize>;
 
     /// Ends the use of what [`alias`](Self::alias) returned.
-    fn release(page: usize, index: usize, irq: &LocalInterruptDisabled);
+    fn release(address: usize, index: usize, irq: &LocalInterruptDisabled);
 
     /// Makes what was stored to the words at `start..end` of text the instructions that this
     /// processor executes. Other processors have to [`synchronise`](Self::synchronise) yet.
@@ -93,13 +94,11 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Refusal>
     ) else {
         return Ok(());
     };
-    let pages = [
-        first.address as usize & PAGE_MASK,
-        last.address as usize & PAGE_MASK,
-    ];
+    let (first, last) = (first.address as usize, last.address as usize);
+    let in_page_of = |store: &Store, address| (store.address as usize ^ address) & PAGE_MASK == 0;
 
     for store in stores.iter().flatten() {
-        if store.address & 3 != 0 || !pages.contains(&(store.address as usize & PAGE_MASK)) {
+        if store.address & 3 != 0 || !(in_page_of(store, first) || in_page_of(store, last)) {
             return Err(Refusal::Unsuitable);
         }
         if read(store.address)? != store.old {
@@ -107,18 +106,19 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Refusal>
         }
     }
 
+    let one_page = (first ^ last) & PAGE_MASK == 0;
     let irq = local_interrupt_disable();
-    let first_alias = M::alias(pages[0], 0, &irq).map_err(|_| Refusal::Unwritable)?;
-    let last_alias = if pages[0] == pages[1] {
+    let first_alias = M::alias(first, 0, &irq).map_err(|_| Refusal::Unwritable)?;
+    let last_alias = if one_page {
         Ok(first_alias)
     } else {
-        M::alias(pages[1], 1, &irq)
+        M::alias(last, 1, &irq)
     };
 
     let result = match last_alias {
         Ok(last_alias) => {
             let alias = |store: &Store| {
-                let page = if store.address as usize & PAGE_MASK == pages[0] {
+                let page = if in_page_of(store, first) {
                     first_alias
                 } else {
                     last_alias
@@ -132,13 +132,13 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Refusal>
         Err(_) => Err(Refusal::Unwritable),
     };
     if result.is_ok() {
-        M::publish(first.address as usize, last.address as usize + size_of::<u32>());
+        M::publish(first, last.wrapping_add(size_of::<u32>()));
     }
 
-    if pages[0] != pages[1] && last_alias.is_ok() {
-        M::release(pages[1], 1, &irq);
+    if !one_page && last_alias.is_ok() {
+        M::release(last, 1, &irq);
     }
-    M::release(pages[0], 0, &irq);
+    M::release(first, 0, &irq);
     result
 }
 
