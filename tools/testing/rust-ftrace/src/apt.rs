@@ -342,3 +342,65 @@ pub fn host_suite() -> Option<String> {
         .then(|| field("VERSION_CODENAME"))
         .flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cache folder with the packages of these names, and an `Apt` that knows no network.
+    fn apt(packages: &[&str]) -> (tempfile::TempDir, Apt) {
+        let dir = tempfile::tempdir().unwrap();
+        let apt = Apt {
+            conf: PathBuf::new(),
+            cache: dir.path().to_path_buf(),
+            lists: PathBuf::new(),
+            sources: String::new(),
+            host_arch: "amd64".into(),
+        };
+        for name in packages {
+            let deb = apt.packages().join(name);
+            files::write_atomic(&deb, name.as_bytes()).unwrap();
+            let hash = files::sha256(&deb).unwrap();
+            files::write_atomic(&hash_file(&deb), hash.as_bytes()).unwrap();
+        }
+        (dir, apt)
+    }
+
+    #[test]
+    fn a_cached_package_is_found_by_name_architecture_and_version() {
+        let (_dir, apt) = apt(&[
+            "busybox-static_1%3a1.35_mipsel.deb",
+            "busybox-static_1%3a1.35_amd64.deb",
+            "rust-src_1.95.0+dfsg1-2_all.deb",
+        ]);
+        let name = |path: Option<PathBuf>| Some(path?.file_name()?.to_str()?.to_string());
+        assert_eq!(
+            name(apt.cached("busybox-static", Some("mipsel"), "")).unwrap(),
+            "busybox-static_1%3a1.35_mipsel.deb"
+        );
+        assert_eq!(
+            name(apt.cached("busybox-static", None, "")).unwrap(),
+            "busybox-static_1%3a1.35_amd64.deb"
+        );
+        assert!(apt.cached("rust-src", None, "1.95.0+").is_some());
+        assert!(apt.cached("rust-src", None, "1.96.0+").is_none());
+        assert!(apt.cached("rust", None, "").is_none());
+    }
+
+    #[test]
+    fn a_damaged_package_is_not_trusted() {
+        let name = "rust-src_1.95.0_all.deb";
+        let (_dir, apt) = apt(&[name]);
+        assert!(apt.cached("rust-src", None, "").is_some());
+        fs::write(apt.packages().join(name), "rust-s").unwrap();
+        assert!(apt.cached("rust-src", None, "").is_none());
+    }
+
+    #[test]
+    fn a_package_without_its_hash_is_not_trusted() {
+        let name = "rust-src_1.95.0_all.deb";
+        let (_dir, apt) = apt(&[name]);
+        fs::remove_file(hash_file(&apt.packages().join(name))).unwrap();
+        assert!(apt.cached("rust-src", None, "").is_none());
+    }
+}

@@ -264,8 +264,9 @@ impl Tree {
             })?;
             return Err(error.context(format!("{}: its own files are back", self.dir.display())));
         }
-        fs::rename(self.own("next.json"), self.own("manifest.json"))?;
-        fs::remove_file(self.own("journal.json"))?;
+        let journal = self.own("journal.json");
+        fs::remove_file(&journal)
+            .with_context(|| format!("cannot remove {}", journal.display()))?;
         files::remove_dir_all(&self.own("staged"))
     }
 
@@ -286,7 +287,9 @@ impl Tree {
             fs::rename(self.own("staged").join(path), &target)
                 .with_context(|| format!("cannot write {}", target.display()))?;
         }
-        Ok(())
+        let manifest = self.own("manifest.json");
+        fs::rename(self.own("next.json"), &manifest)
+            .with_context(|| format!("cannot write {}", manifest.display()))
     }
 }
 
@@ -862,6 +865,7 @@ Subject: [PATCH] rust: add things
                     change.write.pop_last();
                 }
                 tree.commit(&change).unwrap();
+                fs::remove_file(tree.own("manifest.json")).unwrap();
 
                 assert!(status(&pair.repo, &pair.tree).is_err());
                 if again {

@@ -402,3 +402,93 @@ pub fn bindgen(ctx: &Context) -> Result<PathBuf> {
     }
     Ok(program)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths::Paths;
+    use crate::ui::tests::shell;
+    use crate::ui::Ui;
+
+    /// A repository with patches for 7.3, and beside it a small kernel tree and a tarball of it.
+    fn set_up(version: &str) -> (tempfile::TempDir, Context) {
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!(
+            "cd {} && mkdir -p repo/patches/7.3 linux/scripts linux/kernel/trace && cd linux &&
+             printf 'VERSION = %s\\nPATCHLEVEL = %s\\nSUBLEVEL = 4\\n' {} > Makefile &&
+             touch Kbuild Kconfig scripts/Kbuild.include kernel/trace/Makefile &&
+             ln -s Kbuild link && cd .. && tar -cJf linux.tar.xz linux",
+            dir.path().display(),
+            version.replace('.', " ")
+        );
+        assert!(shell(&script).status().unwrap().success());
+        let paths = Paths::at(&dir.path().join("repo"));
+        let ui = Ui::new(paths.build.join("log"), false);
+        (dir, Context { paths, ui })
+    }
+
+    fn from(path: PathBuf) -> Source {
+        Source {
+            kernel_src: Some(path),
+            kernel: None,
+        }
+    }
+
+    #[test]
+    fn versions_are_found_and_compared() {
+        let clang = "Debian clang version 19.1.7 (3~deb12u1)";
+        assert_eq!(Version::find(clang), Some(Version(19, 1, 7)));
+        assert_eq!(Version::find("xz (XZ Utils) 5.4"), Some(Version(5, 4, 0)));
+        assert_eq!(Version::find("no version. here"), None);
+        assert!(Version(10, 0, 0) > Version(9, 11, 2));
+    }
+
+    #[test]
+    fn a_tarball_is_unpacked_once() {
+        let (dir, ctx) = set_up("7.3");
+        let source = from(dir.path().join("linux.tar.xz"));
+        let first = kernel(&ctx, &source).unwrap();
+        assert_eq!(first.version, Version(7, 3, 4));
+        assert!(first.dir.ends_with("build/src/linux-7.3.4"));
+        let mark = first.dir.join("mark");
+        fs::write(&mark, "").unwrap();
+        kernel(&ctx, &source).unwrap();
+        assert!(mark.exists());
+    }
+
+    #[test]
+    fn half_a_tarball_is_refused_and_not_trusted_later() {
+        let (dir, ctx) = set_up("7.3");
+        let tarball = dir.path().join("linux.tar.xz");
+        let whole = fs::read(&tarball).unwrap();
+        fs::write(&tarball, &whole[..whole.len() / 2]).unwrap();
+        let error = kernel(&ctx, &from(tarball.clone())).unwrap_err();
+        assert!(format!("{error:#}").contains("is it whole?"), "{error:#}");
+        assert!(!ctx.paths.build.join("src/linux-7.3.4").exists());
+        fs::write(&tarball, whole).unwrap();
+        kernel(&ctx, &from(tarball)).unwrap();
+    }
+
+    #[test]
+    fn an_unsupported_version_is_refused() {
+        let (dir, ctx) = set_up("6.1");
+        let error = kernel(&ctx, &from(dir.path().join("linux.tar.xz"))).unwrap_err();
+        assert!(format!("{error:#}").contains("Linux 6.1.4; supported: 7.3"));
+        let wanted = Source {
+            kernel: Some("6.1".into()),
+            ..from(dir.path().into())
+        };
+        assert!(kernel(&ctx, &wanted).is_err());
+    }
+
+    #[test]
+    fn a_tree_is_copied_again_when_it_changes() {
+        let (dir, ctx) = set_up("7.3");
+        let source = from(dir.path().join("linux"));
+        let copy = kernel(&ctx, &source).unwrap().dir;
+        assert!(copy.join("link").is_symlink());
+        fs::write(dir.path().join("linux/Kbuild"), "changed").unwrap();
+        kernel(&ctx, &source).unwrap();
+        assert_eq!(fs::read_to_string(copy.join("Kbuild")).unwrap(), "changed");
+    }
+}
