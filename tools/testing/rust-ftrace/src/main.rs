@@ -6,12 +6,14 @@
 
 mod apt;
 mod bootlog;
+mod check;
 mod config;
 mod doctor;
 mod files;
 mod guest;
 mod install;
 mod kbuild;
+mod ktap;
 mod machine;
 mod overlay;
 mod paths;
@@ -121,8 +123,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Uninstall(Kdir { kdir }) => install::run_uninstall(&ctx, kdir.as_deref()),
         Command::Patch(Patch { out, source }) => overlay::run_patch(&ctx, &source, out.as_deref()),
         Command::Doctor => doctor::report(&ctx),
+        Command::Check(check) => check::check(&ctx, check.test.as_deref(), &check.source),
         Command::CheckAll | Command::Bench => bail!("this command comes with a later release"),
-        _ => bail!("not there yet"),
     }
 }
 

@@ -9,6 +9,8 @@ use anyhow::Result;
 use crate::apt;
 use crate::apt::Apt;
 use crate::doctor;
+use crate::install;
+use crate::install::Outcome;
 use crate::kbuild::Toolchain;
 use crate::machine::Machine;
 use crate::source;
@@ -19,12 +21,23 @@ use crate::Source;
 /// Debian's folder of LLVM's programs, whose libclang bindgen loads.
 const LLVM: &str = "/usr/lib/llvm-19/bin";
 
-/// Brings tools and the overlaid kernel source.
+/// Brings the host's packages, the tools and the kernel source with the backend in it.
 pub fn prepare(ctx: &Context, source: &Source) -> Result<Toolchain> {
     doctor::ensure_host(ctx)?;
     let kernel = source::kernel(ctx, source)?;
     let rust_lib_src = source::rust_library(ctx)?;
     source::bindgen(ctx)?;
+    ctx.ui.step(
+        "Put the backend into the kernel source",
+        "overlay",
+        |step| {
+            step.fold(match install::install(&ctx.paths.repo, &kernel.dir)? {
+                Outcome::Installed(files) | Outcome::Updated(files) => format!("{files} files"),
+                Outcome::Unchanged => "up to date".to_owned(),
+            });
+            Ok(())
+        },
+    )?;
     Ok(Toolchain {
         source: kernel.dir,
         rust_lib_src,

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make check`: every test, one table, one JUnit file.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::bail;
+use anyhow::Context as _;
+use anyhow::Result;
+use walkdir::WalkDir;
+
+use crate::bootlog;
+use crate::files;
+use crate::guest;
+use crate::guest::Guest;
+use crate::guest::QUIET_BOOT;
+use crate::install;
+use crate::kbuild::Backend;
+use crate::kbuild::Kernel;
+use crate::kbuild::Toolchain;
+use crate::ktap;
+use crate::machine::Machine;
+use crate::machine::MACHINES;
+use crate::overlay::Series;
+use crate::qemu::Output;
+use crate::results::Case;
+use crate::results::Outcome;
+use crate::results::Results;
+use crate::results::Suite;
+use crate::rootfs;
+use crate::setup;
+use crate::source;
+use crate::Context;
+use crate::Source;
+
+/// How much larger the kernel's text may be than with the C backend, in percent.
+const TEXT_GROWTH: u64 = 1;
+
+/// `TEST=`: a part of the full names, `suite/case`, of the tests to run.
+struct Filter<'a>(Option<&'a str>);
+
+impl Filter<'_> {
+    /// Whether a test of the suite can match. `cases` is `None` where only a run tells them.
+    fn wants(&self, suite: &str, cases: Option<&[String]>) -> bool {
+        let Some(text) = self.0 else {
+            return true;
+        };
+        if suite.contains(text) {
+            return true;
+        }
+        // What spans the slash names the suite's end, so it says nothing about other suites.
+        match (text.split_once('/'), cases) {
+            (_, Some(cases)) => cases.iter().any(|c| self.keeps(suite, c)),
+            (Some(_), None) => suite
+                .match_indices(|_: char| true)
+                .any(|(at, _)| text.starts_with(&format!("{}/", &suite[at..]))),
+            (None, None) => !MACHINES.iter().any(|m| m.name == text) && text != "host",
+        }
+    }
+
+    fn keeps(&self, suite: &str, case: &str) -> bool {
+        self.0
+            .is_none_or(|text| format!("{suite}/{case}").contains(text))
+    }
+}
+
+/// What the tests work with and add to.
+struct Check<'a> {
+    ctx: &'a Context,
+    filter: Filter<'a>,
+    results: Results,
+}
+
+pub fn check(ctx: &Context, test: Option<&str>, source: &Source) -> Result<()> {
+    let mut check = Check {
+        ctx,
+        filter: Filter(test),
+        results: Results::default(),
+    };
+    let toolchain = setup::prepare(ctx, source)?;
+
+    check.host()?;
+    check.lint(&toolchain)?;
+    for machine in MACHINES {
+        check.machine(&toolchain, machine)?;
+    }
+
+    let results = check.results;
+    results.write_junit(&ctx.paths.build.join("junit.xml"))?;
+    println!("{}", results.summary());
+    let [passed, failed] = [Outcome::Passed, Outcome::Failed].map(|o| results.total(o));
+    match (test, passed, failed) {
+        (Some(test), 0, 0) => bail!("no test has {test:?} in its name"),
+        (None, 0, 0) => bail!("no test ran"),
+        (_, _, 0) => Ok(()),
+        // The table has said all.
+        _ => std::process::exit(1),
+    }
+}
+
+impl Check<'_> {
+    fn add(&mut self, name: &str, time: Duration, mut cases: Vec<Case>) {
+        cases.retain(|c| self.filter.keeps(name, &c.name));
+        if !cases.is_empty() {
+            self.results.add(Suite {
+                name: name.to_owned(),
+                cases,
+                time,
+            });
+        }
+    }
+
+    /// Tests, format and lints of the crates that run on the host.
+    fn host(&mut self) -> Result<()> {
+        for manifest in manifests(&self.ctx.paths.repo)? {
+            let dir = manifest.parent().context("a manifest without a folder")?;
+            let name = dir.file_name().unwrap_or_default().to_string_lossy();
+            let suite = format!("host/{name}");
+            if !self.filter.wants(&suite, None) {
+                continue;
+            }
+            let cargo = |args: &[&str]| {
+                let mut command = Command::new("cargo");
+                command.args(args).arg("--manifest-path").arg(&manifest);
+                command
+            };
+            let target = self.ctx.paths.build.join("cargo");
+            let start = Instant::now();
+            let mut cases = vec![
+                self.command("fmt", &suite, &mut cargo(&["fmt", "--check"])),
+                self.command(
+                    "clippy",
+                    &suite,
+                    cargo(&["clippy", "--quiet", "--locked", "--all-targets"])
+                        .env("CARGO_TARGET_DIR", &target)
+                        .env("RUSTFLAGS", "-Dwarnings"),
+                ),
+            ];
+            let mut output = String::new();
+            let run = self.ctx.ui.step(
+                &format!("test {suite}"),
+                &log_name(&suite, "test"),
+                |step| {
+                    step.run_watched(
+                        cargo(&["test", "--locked", "--no-fail-fast"])
+                            .env("CARGO_TARGET_DIR", &target),
+                        Some(Duration::from_secs(15 * 60)),
+                        |line| output.extend([line, "\n"]),
+                    )
+                },
+            );
+            let tests = libtest(&output);
+            let explained = tests.iter().any(|c| c.outcome == Outcome::Failed);
+            cases.extend(tests);
+            if let Err(error) = run {
+                if !explained {
+                    cases.push(Case::new("test", Outcome::Failed, format!("{error:#}")));
+                }
+            }
+            self.add(&suite, start.elapsed(), cases);
+        }
+        Ok(())
+    }
+
+    /// The kernel's own style checks on the series that `make patch` gives.
+    fn lint(&mut self, toolchain: &Toolchain) -> Result<()> {
+        let tree = &toolchain.source;
+        let version = source::kernel_version(tree).context("the kernel source has no version")?;
+        let series = Series::read(&self.ctx.paths.repo, &version.series())?;
+        let start = Instant::now();
+        let mut cases = Vec::new();
+
+        if self.filter.wants("lint", Some(&["rustfmt".to_owned()])) {
+            let files = series
+                .added()
+                .chain(series.edited())
+                .filter(|f| f.extension().is_some_and(|e| e == "rs"));
+            let mut command = Command::new("rustfmt");
+            command.arg("--check").args(files).current_dir(tree);
+            cases.push(self.command("rustfmt", "lint", &mut command));
+        }
+
+        let folder = self.ctx.paths.build.join("patches");
+        files::remove_dir_all(&folder)?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        series.format(&install::originals(tree)?, &folder)?;
+        for patch in WalkDir::new(&folder).min_depth(1).sort_by_file_name() {
+            let patch = patch?.into_path();
+            let name = patch.file_stem().unwrap_or_default().to_string_lossy();
+            let case = format!("checkpatch {name}");
+            if self.filter.wants("lint", Some(std::slice::from_ref(&case))) {
+                let mut command = Command::new(tree.join("scripts/checkpatch.pl"));
+                command
+                    .args(["--strict", "--no-summary", "--show-types"])
+                    .arg(&patch)
+                    .current_dir(tree);
+                cases.push(self.command(&case, "lint", &mut command));
+            }
+        }
+        self.add("lint", start.elapsed(), cases);
+        Ok(())
+    }
+
+    fn machine(&mut self, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
+        let suite = |kind: &str| format!("{}/{kind}", machine.name);
+        let [build, selftest, kunit, guest] = ["build", "selftest", "kunit", "guest"].map(suite);
+        let builds = ["rust", "text size"].map(String::from);
+        let mut tests = rootfs::tests(&guest::scripts(self.ctx))?;
+        tests.extend(["boot".to_owned(), "log".to_owned()]);
+        let boots_tests = self.filter.wants(&selftest, None) || self.filter.wants(&kunit, None);
+        let boots_guest = self.filter.wants(&guest, Some(&tests));
+        if !boots_tests && !boots_guest && !self.filter.wants(&build, Some(&builds)) {
+            return Ok(());
+        }
+
+        let start = Instant::now();
+        let built = Guest::build(self.ctx, toolchain, machine, Backend::Rust);
+        let problem = built.as_ref().err().map(|e| format!("{e:#}"));
+        let mut cases = vec![Case::check("rust", problem)];
+        if built.is_ok() && self.filter.wants(&build, Some(&builds[1..])) {
+            let growth = text_growth(self.ctx, toolchain, machine);
+            cases.push(Case::check(
+                "text size",
+                growth.err().map(|e| format!("{e:#}")),
+            ));
+        }
+        self.add(&build, start.elapsed(), cases);
+        let Ok(built) = built else {
+            return Ok(());
+        };
+
+        if boots_tests {
+            let (output, time) = built.run(self.ctx, "boot", "")?;
+            let mut cases = boot_cases(&output);
+            cases.extend(some(bootlog::self_tests(&output.console), "self-test"));
+            self.add(&selftest, time, cases);
+            let cases = some(ktap::parse(&output.console), "KUnit");
+            self.add(&kunit, Duration::ZERO, cases);
+        }
+        if boots_guest {
+            // A filter that names more than a part of a test's name is for the host alone.
+            let wanted = self
+                .filter
+                .0
+                .filter(|f| tests.iter().any(|t| t.contains(f)));
+            let append = format!("{QUIET_BOOT} filter={}", wanted.unwrap_or_default());
+            let (output, time) = built.run(self.ctx, "check", &append)?;
+            let mut cases = boot_cases(&output);
+            cases.extend(some(ktap::parse(&output.results), "guest test"));
+            self.add(&guest, time, cases);
+        }
+        Ok(())
+    }
+
+    /// Runs a command whose success is the test.
+    fn command(&self, case: &str, suite: &str, command: &mut Command) -> Case {
+        let run = self.ctx.ui.step(
+            &format!("{suite}: {case}"),
+            &log_name(suite, case),
+            |step| step.run(command),
+        );
+        Case::check(case, run.err().map(|e| format!("{e:#}")))
+    }
+}
+
+/// Builds the C backend's kernel and holds the Rust backend's against it.
+fn text_growth(ctx: &Context, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
+    let kernel = |backend| Kernel::new(ctx, toolchain, machine, backend);
+    kernel(Backend::C).build(ctx)?;
+    let [c, rust] = [Backend::C, Backend::Rust].map(|b| kernel(b).text_size());
+    let (c, rust) = (c?, rust?);
+    ctx.ui.note(&format!(
+        "      {} text: C {c} bytes, Rust {rust} bytes",
+        machine.name
+    ));
+    if rust * 100 > c * (100 + TEXT_GROWTH) {
+        bail!("text grows by more than {TEXT_GROWTH}%: {c} bytes with C, {rust} with Rust");
+    }
+    Ok(())
+}
+
+/// What every boot must show: an orderly end and a log without faults.
+fn boot_cases(output: &Output) -> Vec<Case> {
+    let at = format!("whole log: {}", output.log.display());
+    let end = output.failure.as_ref().map(|f| format!("{f}\n{at}"));
+    let faults: Vec<_> = bootlog::faults(&output.console).take(10).collect();
+    let faults = (!faults.is_empty()).then(|| format!("{}\n{at}", faults.join("\n")));
+    vec![Case::check("boot", end), Case::check("log", faults)]
+}
+
+/// A source of tests that yields none is broken, not clean.
+fn some(cases: Vec<Case>, what: &str) -> Vec<Case> {
+    if cases.is_empty() {
+        let problem = format!("the log has no {what} results");
+        return vec![Case::new("any", Outcome::Failed, problem)];
+    }
+    cases
+}
+
+fn log_name(suite: &str, case: &str) -> String {
+    format!("{suite}-{case}").replace(['/', ' '], "-")
+}
+
+/// The manifests of our host crates.
+fn manifests(repo: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(repo.join("tools")).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_name() == "Cargo.toml" {
+            found.push(entry.into_path());
+        }
+    }
+    Ok(found)
+}
+
+/// Reads what Rust's test programs print: `test NAME ... ok`, and each failure's output.
+fn libtest(output: &str) -> Vec<Case> {
+    output
+        .lines()
+        .filter_map(|line| {
+            let (name, verdict) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
+            let outcome = match verdict.split(',').next()? {
+                "ok" => Outcome::Passed,
+                "FAILED" => Outcome::Failed,
+                "ignored" => Outcome::Skipped,
+                _ => return None,
+            };
+            let detail = match outcome {
+                Outcome::Failed => output
+                    .split_once(&format!("---- {name} stdout ----\n"))
+                    .and_then(|(_, after)| after.split("\n\n").next())
+                    .unwrap_or_default(),
+                _ => "",
+            };
+            Some(Case::new(name.replace("::", "."), outcome, detail))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_a_rust_test_program() {
+        let output = "\
+running 3 tests
+test a::tests::good ... ok
+test a::tests::bad ... FAILED
+test a::tests::slow ... ignored, takes an hour
+
+failures:
+
+---- a::tests::bad stdout ----
+thread 'a::tests::bad' panicked at src/a.rs:1:1:
+left != right
+
+failures:
+    a::tests::bad
+";
+        let cases = libtest(output);
+        let outcomes: Vec<_> = cases.iter().map(|c| c.outcome).collect();
+        assert_eq!(
+            outcomes,
+            [Outcome::Passed, Outcome::Failed, Outcome::Skipped]
+        );
+        assert!(cases[1].detail.ends_with("left != right"));
+    }
+
+    #[test]
+    fn a_filter_runs_no_suite_that_it_cannot_match() {
+        let cases = ["toggle".to_owned(), "filter".to_owned()];
+        let wants =
+            |text, suite, known: bool| Filter(Some(text)).wants(suite, known.then_some(&cases[..]));
+        assert!(Filter(None).wants("arm/guest", Some(&cases)));
+        assert!(wants("toggle", "arm/guest", true));
+        assert!(!wants("module", "arm/guest", true));
+        assert!(wants("arm", "arm/kunit", false));
+        assert!(!wants("arm", "mips/kunit", false));
+        assert!(wants("arm/guest/tog", "arm/guest", true));
+        assert!(!wants("arm/guest/tog", "arm/kunit", false));
+        assert!(wants("kunit/ftrace", "arm/kunit", false));
+        assert!(wants("some_case", "arm/kunit", false));
+    }
+}
