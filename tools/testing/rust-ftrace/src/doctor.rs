@@ -63,7 +63,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "rustc",
         probe: Says("rustc", "--version"),
-        minimum: Version(1, 87, 0),
+        minimum: Version(1, 89, 0),
         kernel: Some("rustc"),
         package: "",
         how: "rustup update stable (https://rustup.rs)",

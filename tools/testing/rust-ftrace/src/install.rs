@@ -521,7 +521,7 @@ pub fn originals(dir: &Path) -> Result<impl Fn(&Path) -> Result<Option<Content>>
     let tree = Tree::open(dir)?;
     ensure!(
         !tree.interrupted,
-        "an install into {} was interrupted",
+        "an install into {0} was interrupted: make install KDIR={0} repairs it",
         dir.display()
     );
     tree.ensure_undrifted()?;

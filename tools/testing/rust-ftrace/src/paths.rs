@@ -3,6 +3,8 @@
 //! Where things are: the repository, `build/` and the user's cache folder.
 
 use std::env;
+use std::fs;
+use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -50,6 +52,18 @@ impl Paths {
             .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
             .map(|cache| cache.join("rust-ftrace"))
             .context("neither XDG_CACHE_HOME nor HOME names a folder for the downloads")
+    }
+
+    /// Keeps other runs from setting up the same `build/` until the result is dropped.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.build.join("lock");
+        let lock = fs::create_dir_all(&self.build).and_then(|()| File::create(&path));
+        let lock = lock.with_context(|| format!("cannot write {}", path.display()))?;
+        if lock.try_lock().is_err() {
+            eprintln!("waiting for another run to set up {}", self.build.display());
+            lock.lock()?;
+        }
+        Ok(lock)
     }
 
     /// Tools that the set-up installs for itself, by their programs' folder.

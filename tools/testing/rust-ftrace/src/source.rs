@@ -111,6 +111,7 @@ pub struct Kernel {
 /// A kernel source below `build/src/`: the user's if one is named, otherwise Debian's newest
 /// that is supported.
 pub fn kernel(ctx: &Context, source: &Source) -> Result<Kernel> {
+    let _lock = ctx.paths.lock()?;
     let mut series = supported(&ctx.paths.repo)?;
     if let Some(wanted) = &source.kernel {
         ensure!(
@@ -333,6 +334,7 @@ fn copy(tree: &Path, files: &[PathBuf], to: &Path) -> Result<()> {
 
 /// The standard library's source in the version of `rustc`, for `RUST_LIB_SRC`.
 pub fn rust_library(ctx: &Context) -> Result<PathBuf> {
+    let _lock = ctx.paths.lock()?;
     let rustc = |args: &[&str]| apt::output(Command::new("rustc").args(args));
     let sysroot = PathBuf::from(rustc(&["--print", "sysroot"])?.trim());
     let own = sysroot.join("lib/rustlib/src/rust/library");
@@ -385,6 +387,7 @@ pub fn rust_library(ctx: &Context) -> Result<PathBuf> {
 
 /// Installs bindgen below `build/tools/`.
 pub fn bindgen(ctx: &Context) -> Result<PathBuf> {
+    let _lock = ctx.paths.lock()?;
     let program = ctx.paths.tools_bin().join("bindgen");
     let current = apt::output(Command::new(&program).arg("--version"))
         .is_ok_and(|text| text.trim() == format!("bindgen {BINDGEN_VERSION}"));
@@ -454,6 +457,24 @@ mod tests {
         fs::write(&mark, "").unwrap();
         kernel(&ctx, &source).unwrap();
         assert!(mark.exists());
+    }
+
+    #[test]
+    fn two_runs_at_once_take_turns() {
+        let (dir, ctx) = set_up("7.3");
+        let source = from(dir.path().join("linux.tar.xz"));
+        let lock = ctx.paths.lock().unwrap();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let paths = Paths::at(&ctx.paths.repo);
+                let ui = Ui::new(paths.build.join("log"), false);
+                kernel(&Context { paths, ui }, &source).unwrap()
+            });
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            assert!(!ctx.paths.build.join("src").exists());
+            drop(lock);
+            other.join().unwrap();
+        });
     }
 
     #[test]
