@@ -3,7 +3,6 @@
 //! A kernel with its root file system, ready to boot; the commands `run` and `shell`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::bail;
 use anyhow::Context as _;
@@ -71,19 +70,24 @@ impl Guest {
         }
     }
 
-    /// Boots to do `mode`, which is also part of the logs' names.
-    pub fn run(&self, ctx: &Context, mode: &str, append: &str) -> Result<(Output, Duration)> {
+    /// Boots to do `mode`, which is also part of the logs' names. A guest that failed has
+    /// output all the same.
+    pub fn run(&self, ctx: &Context, mode: &str, append: &str) -> Result<Output> {
         let name = format!("{}-{mode}", self.name);
-        ctx.ui.step(&format!("Boot {name} in QEMU"), &name, |step| {
-            let start = std::time::Instant::now();
+        let mut kept = None;
+        let step = ctx.ui.step(&format!("Boot {name} in QEMU"), &name, |step| {
             let output = self
                 .boot(format!("mode={mode} {append}"))
                 .run(step.log(), &Limits::default())?;
-            if let Some(failure) = &output.failure {
-                step.fold(failure.to_string());
+            match &kept.insert(output).failure {
+                Some(failure) => bail!("{failure}"),
+                None => Ok(()),
             }
-            Ok((output, start.elapsed()))
-        })
+        });
+        match kept {
+            Some(output) => Ok(output),
+            None => Err(step.err().context("a boot without output or error")?),
+        }
     }
 }
 
@@ -95,7 +99,7 @@ pub fn scripts(ctx: &Context) -> PathBuf {
 /// `make run`: shows the backend at work.
 pub fn demo(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let guest = prepare(ctx, arch, source)?;
-    let (output, _) = guest.run(ctx, "demo", QUIET_BOOT)?;
+    let output = guest.run(ctx, "demo", QUIET_BOOT)?;
     let log = output.log.display();
     if let Some(failure) = &output.failure {
         let tail = ui::tail(&output.log).join("\n  | ");
