@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <linux/cpumask.h>
 #include <linux/ftrace.h>
 #include <linux/mm.h>
-#include <linux/stop_machine.h>
 #include <linux/uaccess.h>
 
 #include <asm/barrier.h>
 #include <asm/cacheflush.h>
-
-#if !defined(CONFIG_SMP) && !defined(CONFIG_HOTPLUG_CPU)
-__rust_helper int rust_helper_stop_machine(cpu_stop_fn_t fn, void *data,
-					   const struct cpumask *cpus)
-{
-	return stop_machine(fn, data, cpus);
-}
-#endif
 
 /* One store of a whole instruction: unlike copy_to_kernel_nofault() it calls nothing. */
 __rust_helper int rust_helper_put_insn_nofault(u32 *dst, u32 insn)

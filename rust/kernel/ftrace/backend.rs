@@ -117,6 +117,13 @@ const fn content(state: State, target: u32) -> Content {
     Content { state, target }
 }
 
+/// Returns what the site of `rec` holds when it is off. The part of a target that it may hold is
+/// that of `ftrace_caller`, whatever it calls when it is on.
+fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
+    let entry = bindings::ftrace_caller as *const () as usize;
+    content(State::Off, A::target(rec, entry))
+}
+
 fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
@@ -147,7 +154,7 @@ pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
         let stores = layout.stores(
             usize_as_u32(ip),
             content(State::Compiled, mcount),
-            content(State::Off, A::target(rec, entry())),
+            off::<A>(rec),
         )?;
         Ok(stores)
     };
@@ -164,23 +171,21 @@ pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
 
 /// `ftrace_make_nop()`: turns the site of `rec`, which calls `address`, off.
 pub fn make_nop<A: Arch>(rec: &dyn_ftrace, address: usize) -> c_int {
-    let target = A::target(rec, address);
     report(change::<A>(
         A::layout(rec.ip),
         rec.ip,
-        content(State::On, target),
-        content(State::Off, target),
+        content(State::On, A::target(rec, address)),
+        off::<A>(rec),
     ))
 }
 
 /// `ftrace_make_call()`: makes the site of `rec`, which is off, call `address`.
 pub fn make_call<A: Arch>(rec: &dyn_ftrace, address: usize) -> c_int {
-    let target = A::target(rec, address);
     report(change::<A>(
         A::layout(rec.ip),
         rec.ip,
-        content(State::Off, target),
-        content(State::On, target),
+        off::<A>(rec),
+        content(State::On, A::target(rec, address)),
     ))
 }
 
@@ -286,10 +291,6 @@ pub unsafe fn hook_return(return_address: &mut usize, ip: usize, frame_pointer: 
     if ret == 0 {
         *return_address = bindings::return_to_handler as *const () as usize;
     }
-}
-
-fn entry() -> usize {
-    bindings::ftrace_caller as *const () as usize
 }
 
 /// Numbers of call sites by what their words in memory are.
