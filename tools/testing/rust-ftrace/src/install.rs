@@ -788,7 +788,10 @@ Subject: [PATCH] rust: add things
         fs::set_permissions(&run, Permissions::from_mode(0o775)).unwrap();
         let backup = pair.tree.join(".rust-ftrace/originals/scripts/run");
         fs::remove_file(backup).unwrap();
-        assert!(pair.uninstall().is_err());
+        let before = pair.snapshot();
+        let error = pair.uninstall().unwrap_err().to_string();
+        assert!(error.contains("scripts/run"), "{error}");
+        assert_eq!(pair.snapshot(), before);
     }
 
     #[test]
@@ -846,28 +849,33 @@ Subject: [PATCH] rust: add things
         let error = series("0001-count.patch rust arch nowhere\n");
         assert!(error.contains("nowhere"), "{error}");
         let error = series("0003-none.patch rust arch\n");
-        assert!(error.contains("0003-none.patch"), "{error}");
+        assert!(
+            error.contains("0003-none.patch, which is not there"),
+            "{error}"
+        );
     }
 
-    /// An install that is cut off after each of its changes to the tree in turn.
+    /// Changes the tree as an install would that is cut off after so many files.
+    fn cut_off_after(pair: &Pair, files: usize) {
+        let tree = Tree::open(&pair.tree).unwrap();
+        let series = Series::read(&pair.repo, "7.3").unwrap();
+        let plan = series.plan(&|path| tree.original(path)).unwrap();
+        let mut change = Change::new(&tree, plan).unwrap();
+        tree.stage(&change).unwrap();
+        while change.write.len() > files {
+            change.write.pop_last();
+        }
+        tree.commit(&change).unwrap();
+        assert!(status(&pair.repo, &pair.tree).is_err());
+    }
+
     #[test]
     fn an_interrupted_install_can_be_undone_and_repeated() {
-        for done in 0..=5 {
+        for files in 0..=5 {
             for again in [true, false] {
                 let pair = Pair::new();
                 let before = pair.snapshot();
-                let tree = Tree::open(&pair.tree).unwrap();
-                let series = Series::read(&pair.repo, "7.3").unwrap();
-                let plan = series.plan(&|path| tree.original(path)).unwrap();
-                let mut change = Change::new(&tree, plan).unwrap();
-                tree.stage(&change).unwrap();
-                while change.write.len() > done {
-                    change.write.pop_last();
-                }
-                tree.commit(&change).unwrap();
-                fs::remove_file(tree.own("manifest.json")).unwrap();
-
-                assert!(status(&pair.repo, &pair.tree).is_err());
+                cut_off_after(&pair, files);
                 if again {
                     pair.install().unwrap();
                     assert!(status(&pair.repo, &pair.tree)
@@ -875,7 +883,27 @@ Subject: [PATCH] rust: add things
                         .contains("up to date"));
                 }
                 pair.uninstall().unwrap();
-                assert_eq!(pair.snapshot(), before, "after {done} files");
+                assert_eq!(pair.snapshot(), before, "after {files} files");
+            }
+        }
+    }
+
+    #[test]
+    fn an_interrupted_update_can_be_undone_and_repeated() {
+        for files in 0..=2 {
+            for again in [true, false] {
+                let pair = Pair::new();
+                let before = pair.snapshot();
+                pair.install().unwrap();
+                pair.ours("rust/kernel/new/a.rs", "newer\n");
+                pair.ours("rust/kernel/new/b.rs", "newer\n");
+                cut_off_after(&pair, files);
+                if again {
+                    pair.install().unwrap();
+                    assert_eq!(pair.content("rust/kernel/new/b.rs"), "newer\n");
+                }
+                pair.uninstall().unwrap();
+                assert_eq!(pair.snapshot(), before, "after {files} files");
             }
         }
     }
