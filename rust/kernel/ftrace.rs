@@ -12,8 +12,8 @@
 
 pub mod backend;
 pub mod insn;
+#[cfg(CONFIG_FTRACE_RUST_KUNIT_TEST)]
+mod kunit;
 pub mod site;
 pub mod stats;
-#[cfg(CONFIG_FTRACE_RUST_KUNIT_TEST)]
-mod tests;
 pub mod text;

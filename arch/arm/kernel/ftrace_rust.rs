@@ -38,6 +38,8 @@ use kernel::{
     prelude::*, //
 };
 
+use core::marker::PhantomData;
+
 module! {
     type: FtraceRust,
     name: "ftrace_rust",
@@ -56,10 +58,14 @@ const POKE: [u32; MAX_PAGES] = [FIX_FTRACE_POKE0, FIX_FTRACE_POKE1];
 
 /// Returns whether the text at `address` is mapped read-only, now or later.
 fn is_read_only(address: usize) -> bool {
+    let (kernel, module) = (
+        cfg!(CONFIG_STRICT_KERNEL_RWX),
+        cfg!(CONFIG_STRICT_MODULE_RWX),
+    );
     if is_core_text(address) {
-        cfg!(CONFIG_STRICT_KERNEL_RWX)
+        kernel
     } else {
-        cfg!(CONFIG_STRICT_MODULE_RWX)
+        module
     }
 }
 
@@ -197,9 +203,14 @@ fn has_fixed_plt(address: usize) -> bool {
 
 // The hooks that `include/linux/ftrace.h` documents.
 
+/// Turns a site off for the first time.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet.
 #[export]
 unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dyn_ftrace) -> c_int {
-    // SAFETY: ftrace passes one of its records, which is not in use yet.
+    // SAFETY: By the safety requirements.
     let rec = unsafe { &mut *rec };
     #[cfg(CONFIG_ARM_MODULE_PLTS)]
     if !module.is_null() {
@@ -216,26 +227,42 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     }
     #[cfg(not(CONFIG_ARM_MODULE_PLTS))]
     let _ = module;
-    // SAFETY: At boot there is one processor, with interrupts off; a module is not running yet.
+    // SAFETY: By the safety requirements. At boot there is one processor, with interrupts off; a
+    // module is not running yet.
     unsafe { backend::init_nop::<Arm>(rec) }
 }
 
+/// Turns a site off.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, which does not change meanwhile.
 #[export]
 unsafe extern "C" fn ftrace_make_nop(
     _module: *mut bindings::module,
     rec: *mut dyn_ftrace,
     addr: usize,
 ) -> c_int {
-    // SAFETY: ftrace passes one of its records, which does not change meanwhile.
+    // SAFETY: By the safety requirements.
     backend::make_nop::<Arm>(unsafe { &*rec }, addr)
 }
 
+/// Turns a site on.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, which does not change meanwhile.
 #[export]
 unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
-    // SAFETY: As in `ftrace_make_nop`.
+    // SAFETY: By the safety requirements.
     backend::make_call::<Arm>(unsafe { &*rec }, addr)
 }
 
+/// Makes a site call something else.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, which does not change meanwhile.
 #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
 #[export]
 unsafe extern "C" fn ftrace_modify_call(
@@ -243,10 +270,15 @@ unsafe extern "C" fn ftrace_modify_call(
     old_addr: usize,
     addr: usize,
 ) -> c_int {
-    // SAFETY: As in `ftrace_make_nop`.
+    // SAFETY: By the safety requirements.
     backend::modify_call::<Arm>(unsafe { &*rec }, old_addr, addr)
 }
 
+/// Makes the entries call another tracer.
+///
+/// # Safety
+///
+/// Only ftrace calls this, as it calls the other hooks: one at a time.
 #[export]
 unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
     let func = func.map_or(0, |func| func as usize);
@@ -258,6 +290,11 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
     ret
 }
 
+/// Changes all sites as `command` says.
+///
+/// # Safety
+///
+/// Only ftrace calls this, as it calls the other hooks: one at a time.
 #[export]
 unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     backend::update_code::<Arm>(command);
@@ -285,11 +322,21 @@ mod graph {
         ret
     }
 
+    /// Makes the entries go on to the graph tracer.
+    ///
+    /// # Safety
+    ///
+    /// Only ftrace calls this, as it calls the other hooks: one at a time.
     #[export]
     unsafe extern "C" fn ftrace_enable_ftrace_graph_caller() -> c_int {
         set_jumps(true)
     }
 
+    /// Makes the entries leave out the graph tracer.
+    ///
+    /// # Safety
+    ///
+    /// Only ftrace calls this, as it calls the other hooks: one at a time.
     #[export]
     unsafe extern "C" fn ftrace_disable_ftrace_graph_caller() -> c_int {
         set_jumps(false)
@@ -353,6 +400,10 @@ mod graph {
     /// Makes the traced function return to `return_to_handler`.
     ///
     /// `parent` is where the entry saved the function's return address, `self_` its call site.
+    ///
+    /// # Safety
+    ///
+    /// Only the entry calls this, with the registers at the site.
     #[export]
     unsafe extern "C" fn prepare_ftrace_return(
         parent: *mut usize,
@@ -363,7 +414,7 @@ mod graph {
         if backend::graph_is_off() {
             return;
         }
-        // SAFETY: The entry passes the registers at the site.
+        // SAFETY: By the safety requirements.
         let Some(frame) = (unsafe { find_frame(parent, self_, frame_pointer, stack_pointer) })
         else {
             return;
@@ -382,7 +433,7 @@ struct FtraceRust {
 
 impl kernel::InPlaceModule for FtraceRust {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        pr_info!("{}\n", Banner::<Arm>::new());
+        pr_info!("{}\n", Banner::<Arm>(PhantomData));
         try_pin_init!(Self {
             debugfs <- Debugfs::new(),
         })

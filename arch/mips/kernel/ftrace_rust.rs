@@ -32,6 +32,8 @@ use kernel::{
     prelude::*, //
 };
 
+use core::marker::PhantomData;
+
 module! {
     type: FtraceRust,
     name: "ftrace_rust",
@@ -114,38 +116,63 @@ fn function(f: unsafe extern "C" fn()) -> usize {
 
 // The hooks that `include/linux/ftrace.h` documents.
 
+/// Turns a site off for the first time.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet.
 #[export]
 unsafe extern "C" fn ftrace_init_nop(
     _module: *mut bindings::module,
     rec: *mut dyn_ftrace,
 ) -> c_int {
-    // SAFETY: ftrace passes one of its records, which is not in use yet. At boot there is one
-    // processor, with interrupts off; a module is not running yet.
+    // SAFETY: By the safety requirements. At boot there is one processor, with interrupts off; a
+    // module is not running yet.
     unsafe { backend::init_nop::<Mips>(&*rec) }
 }
 
+/// Turns a site off.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, which does not change meanwhile.
 #[export]
 unsafe extern "C" fn ftrace_make_nop(
     _module: *mut bindings::module,
     rec: *mut dyn_ftrace,
     addr: usize,
 ) -> c_int {
-    // SAFETY: ftrace passes one of its records, which does not change meanwhile.
+    // SAFETY: By the safety requirements.
     backend::make_nop::<Mips>(unsafe { &*rec }, addr)
 }
 
+/// Turns a site on.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, which does not change meanwhile.
 #[export]
 unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
-    // SAFETY: As in `ftrace_make_nop`.
+    // SAFETY: By the safety requirements.
     backend::make_call::<Mips>(unsafe { &*rec }, addr)
 }
 
+/// Makes the entries call another tracer.
+///
+/// # Safety
+///
+/// Only ftrace calls this, as it calls the other hooks: one at a time.
 #[export]
 unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
     let func = func.map_or(0, |func| func as usize);
     backend::update_func_call::<Mips>(function(bindings::ftrace_call), func)
 }
 
+/// Changes all sites as `command` says.
+///
+/// # Safety
+///
+/// Only ftrace calls this, as it calls the other hooks: one at a time.
 #[export]
 unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     backend::update_code::<Mips>(command);
@@ -163,11 +190,21 @@ mod graph {
         )
     }
 
+    /// Makes the entries go on to the graph tracer.
+    ///
+    /// # Safety
+    ///
+    /// Only ftrace calls this, as it calls the other hooks: one at a time.
     #[export]
     unsafe extern "C" fn ftrace_enable_ftrace_graph_caller() -> c_int {
         set_jump(true)
     }
 
+    /// Makes the entries leave out the graph tracer.
+    ///
+    /// # Safety
+    ///
+    /// Only ftrace calls this, as it calls the other hooks: one at a time.
     #[export]
     unsafe extern "C" fn ftrace_disable_ftrace_graph_caller() -> c_int {
         set_jump(false)
@@ -177,6 +214,10 @@ mod graph {
     ///
     /// `parent_ra_addr` is where its return address will be read from, by the function if it
     /// saved it or else by the entry; `self_` is its call site.
+    ///
+    /// # Safety
+    ///
+    /// Only the entry calls this, with an address on the stack that nothing else uses meanwhile.
     #[export]
     unsafe extern "C" fn prepare_ftrace_return(
         parent_ra_addr: *mut usize,
@@ -186,7 +227,7 @@ mod graph {
         if backend::graph_is_off() {
             return;
         }
-        // SAFETY: The entry passes an address on the stack that nothing else uses meanwhile.
+        // SAFETY: By the safety requirements.
         unsafe { backend::hook_return(&mut *parent_ra_addr, self_, fp) }
     }
 }
@@ -199,7 +240,7 @@ struct FtraceRust {
 
 impl kernel::InPlaceModule for FtraceRust {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        pr_info!("{}\n", Banner::<Mips>::new());
+        pr_info!("{}\n", Banner::<Mips>(PhantomData));
         try_pin_init!(Self {
             debugfs <- Debugfs::new(),
         })

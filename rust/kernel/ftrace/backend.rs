@@ -312,14 +312,7 @@ impl Census {
 }
 
 /// What the backend says of itself at boot.
-pub struct Banner<A>(PhantomData<A>);
-
-impl<A: Arch> Banner<A> {
-    /// Makes a banner.
-    pub const fn new() -> Self {
-        Self(PhantomData)
-    }
-}
+pub struct Banner<A>(pub PhantomData<A>);
 
 impl<A: Arch> fmt::Display for Banner<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -333,10 +326,13 @@ impl<A: Arch> fmt::Display for Banner<A> {
 
 /// Reads all call sites.
 pub fn census<A: Arch>() -> Census {
+    /// # Safety
+    ///
+    /// `rec` is a record of ftrace, `data` points to a [`Census`].
     unsafe extern "C" fn count<A: Arch>(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
-        // SAFETY: `rec` is one of ftrace's records, which do not change meanwhile.
+        // SAFETY: By the safety requirements.
         let ip = unsafe { (*rec).ip };
-        // SAFETY: `data` is the `census` below.
+        // SAFETY: By the safety requirements.
         let census = unsafe { &mut *data.cast::<Census>() };
 
         let layout = A::layout(ip);

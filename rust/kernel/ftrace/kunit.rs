@@ -274,7 +274,7 @@ unsafe impl Machine for Broken {
 ///
 /// # Safety
 ///
-/// The fields are set before the ops is registered.
+/// No requirements: it is unsafe to be what C calls.
 unsafe extern "C" fn count(
     ip: usize,
     _parent: usize,
@@ -463,8 +463,6 @@ mod tests {
 
     #[test]
     fn live_site() -> Result {
-        // SAFETY: `ops` is unregistered before it is gone, and unregistering waits for those who
-        // use it.
         let mut ops = bindings::ftrace_ops {
             func: Some(count),
             ..Default::default()
@@ -483,10 +481,11 @@ mod tests {
 
         // SAFETY: The string has this length.
         let ret =
-            unsafe { bindings::ftrace_set_filter(&mut ops, name.as_ptr().cast_mut().cast(), 6, 1) };
+            unsafe { bindings::ftrace_set_filter(&mut ops, name.as_char_ptr().cast_mut(), 6, 1) };
         assert_eq!(ret, 0);
         for round in 1..4 {
-            // SAFETY: `ops` is set up and stays until it is unregistered.
+            // SAFETY: `ops` is set up and stays: it is unregistered below, which waits for those
+            // who use it.
             assert_eq!(unsafe { bindings::register_ftrace_function(&mut ops) }, 0);
             assert_eq!(is(State::On), Some(usize_as_u32(ftrace_caller())));
             let differ = core_words(ip)
@@ -514,9 +513,13 @@ mod tests {
 
     #[test]
     fn all_sites_need_one_store() {
-        /// Counts the kernel's sites that are neither on nor off.
+        /// Counts the kernel's sites and those that are neither on nor off.
+        ///
+        /// # Safety
+        ///
+        /// `rec` is a record of ftrace, `data` points to the two numbers.
         unsafe extern "C" fn check(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
-            // SAFETY: ftrace passes its records, and `numbers` below.
+            // SAFETY: By the safety requirements.
             let (ip, numbers) = unsafe { ((*rec).ip, &mut *data.cast::<[usize; 2]>()) };
             // SAFETY: Takes any address.
             if unsafe { bindings::core_kernel_text(ip) } == 0 {
