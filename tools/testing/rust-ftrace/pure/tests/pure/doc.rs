@@ -93,7 +93,16 @@ fn tables_are_those_of_the_code() {
         tables.map(|(layout, ..)| layout.name),
         LAYOUTS.map(|layout| layout.name)
     );
+    let names = tables.map(|(layout, ..)| format!("``{}``", layout.name));
     let tables = tables.map(table);
+
+    // A table stands where its layout is named, so both come in the same order.
+    let mut order: Vec<_> = (0..tables.len()).collect();
+    order.sort_by_key(|&i| page.find(&names[i]));
+    let mut placed = order.clone();
+    placed.sort_by_key(|&i| page.find(&tables[i]));
+    assert_eq!(placed, order, "a table stands under another layout's name");
+
     let missing: Vec<_> = tables
         .into_iter()
         .filter(|table| !page.contains(table))
