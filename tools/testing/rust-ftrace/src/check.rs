@@ -203,7 +203,7 @@ impl Check<'_> {
             if self.filter.wants("lint", Some(std::slice::from_ref(&case))) {
                 let mut command = Command::new(tree.join("scripts/checkpatch.pl"));
                 command
-                    .args(["--strict", "--no-summary", "--show-types"])
+                    .args(["--strict", "--terse", "--no-summary", "--show-types"])
                     .arg(&patch)
                     .current_dir(tree);
                 cases.push(self.command(&case, "lint", &mut command));
