@@ -125,9 +125,25 @@ impl<'a> Kernel<'a> {
                     },
                 )?;
                 step.fold(format!("{built} objects built"));
-                Ok(())
+                step.run(&mut self.make_own_modules(ctx)?)
             },
         )
+    }
+
+    /// Builds the repository's own modules, in the build folder.
+    fn make_own_modules(&self, ctx: &Context) -> Result<Command> {
+        let folder = self.own_modules();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let mut command = self.make(&["modules"])?;
+        command
+            .arg(format!("M={}", ctx.paths.repo.display()))
+            .arg(format!("MO={}", folder.display()));
+        Ok(command)
+    }
+
+    fn own_modules(&self) -> PathBuf {
+        self.out.join("own-modules")
     }
 
     /// Kconfig leaves `.config` alone when it comes out as it was, so this costs no rebuild.
@@ -199,15 +215,20 @@ impl<'a> Kernel<'a> {
         Ok(text_sections(&apt::output(&mut command)?))
     }
 
-    /// The modules that the build made.
+    /// The modules that the build made, the kernel's and ours.
     pub fn modules(&self) -> Result<Vec<PathBuf>> {
-        let path = self.out.join("modules.order");
-        let order =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(order
-            .lines()
-            .map(|line| self.out.join(line).with_extension("ko"))
-            .collect())
+        let mut modules = Vec::new();
+        for folder in [self.out.clone(), self.own_modules()] {
+            let path = folder.join("modules.order");
+            let order = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            modules.extend(
+                order
+                    .lines()
+                    .map(|line| folder.join(line).with_extension("ko")),
+            );
+        }
+        Ok(modules)
     }
 }
 

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Functions to trace: a known number of calls, with checked results.
+ *
+ *	echo 100 > /sys/module/ftrace_calls/parameters/calls
+ *
+ * calls each of the functions below as often, but for ftrace_calls_inner(),
+ * which ftrace_calls_nonleaf() calls twice each time. Writing fails if a
+ * result is wrong.
+ */
+
+#include <linux/bitops.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/stdarg.h>
+
+u32 ftrace_calls_leaf(u32 a, u32 b, u32 c, u32 d);
+u32 ftrace_calls_inner(u32 a, u32 b, u32 c, u32 d);
+u32 ftrace_calls_nonleaf(u32 a, u32 b, u32 c, u32 d);
+u64 ftrace_calls_wide(u64 a, u64 b, u64 c);
+u32 ftrace_calls_variadic(int n, ...);
+
+static __always_inline u32 mix(u32 a, u32 b, u32 c, u32 d)
+{
+	return a ^ rol32(b, 1) ^ rol32(c, 2) ^ rol32(d, 3);
+}
+
+noinline __noclone u32 ftrace_calls_leaf(u32 a, u32 b, u32 c, u32 d)
+{
+	return mix(a, b, c, d);
+}
+
+noinline __noclone u32 ftrace_calls_inner(u32 a, u32 b, u32 c, u32 d)
+{
+	return mix(d, c, b, a);
+}
+
+noinline __noclone u32 ftrace_calls_nonleaf(u32 a, u32 b, u32 c, u32 d)
+{
+	u32 sum = ftrace_calls_inner(a, b, c, d);
+
+	return mix(a, b, c, d) + sum + ftrace_calls_inner(b, c, d, a);
+}
+
+/* More than the registers for arguments hold */
+noinline __noclone u64 ftrace_calls_wide(u64 a, u64 b, u64 c)
+{
+	return a ^ rol64(b, 1) ^ rol64(c, 2);
+}
+
+noinline __noclone u32 ftrace_calls_variadic(int n, ...)
+{
+	va_list args;
+	u32 sum = 0;
+
+	va_start(args, n);
+	while (n--)
+		sum = rol32(sum, 1) ^ va_arg(args, u32);
+	va_end(args);
+
+	return sum;
+}
+
+static int check(const char *name, u64 got, u64 expected)
+{
+	if (got == expected)
+		return 0;
+	pr_err("%s() returned %#llx, not %#llx\n", name, got, expected);
+	return -EIO;
+}
+
+static int call_all(u32 i)
+{
+	u32 a = 0x9e3779b9 * i, b = ~a, c = a + 1, d = b - 1;
+	u64 x = (u64)a << 32 | b, y = (u64)c << 32 | d, z = (u64)b << 32 | c;
+	int ret;
+
+	ret = check("ftrace_calls_leaf", ftrace_calls_leaf(a, b, c, d), mix(a, b, c, d));
+	if (!ret)
+		ret = check("ftrace_calls_nonleaf", ftrace_calls_nonleaf(a, b, c, d),
+			    (u32)(mix(a, b, c, d) + mix(d, c, b, a) + mix(a, d, c, b)));
+	if (!ret)
+		ret = check("ftrace_calls_wide", ftrace_calls_wide(x, y, z),
+			    x ^ rol64(y, 1) ^ rol64(z, 2));
+	if (!ret)
+		ret = check("ftrace_calls_variadic", ftrace_calls_variadic(5, a, b, c, d, i),
+			    rol32(rol32(rol32(rol32(a, 1) ^ b, 1) ^ c, 1) ^ d, 1) ^ i);
+	return ret;
+}
+
+static int calls_set(const char *val, const struct kernel_param *kp)
+{
+	u32 calls, i;
+	int ret;
+
+	ret = kstrtou32(val, 0, &calls);
+	for (i = 0; !ret && i < calls; i++)
+		ret = call_all(i);
+	return ret;
+}
+
+static const struct kernel_param_ops calls_ops = {
+	.set = calls_set,
+};
+
+module_param_cb(calls, &calls_ops, NULL, 0200);
+MODULE_PARM_DESC(calls, "Calls each function this many times");
+
+MODULE_DESCRIPTION("Functions to trace");
+MODULE_LICENSE("GPL");
