@@ -44,12 +44,12 @@ impl Backend {
         }
     }
 
-    /// Fragments besides the machine's own. Both kernels have Rust, so that they differ in the
-    /// backend alone.
+    /// Fragments besides the machine's own. Both kernels have Rust and KUnit: they differ in the
+    /// backend alone, and most objects of one are in ccache for the other.
     fn fragments(self) -> &'static [&'static str] {
         match self {
-            Self::C => &["base", "ftrace", "rust"],
-            Self::Rust => &["base", "ftrace", "rust", "backend-rust", "kunit"],
+            Self::C => &["base", "ftrace", "rust", "kunit"],
+            Self::Rust => &["base", "ftrace", "rust", "kunit", "backend-rust"],
         }
     }
 }
