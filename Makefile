@@ -5,7 +5,7 @@
 
 ARCH ?= arm
 V ?= 0
-export ARCH V KDIR KERNEL KERNEL_SRC TEST OUT
+export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES OUT
 
 CARGO ?= cargo
 harness = $(CARGO) run --quiet --locked --release \

@@ -79,13 +79,15 @@ fn is_part_of_suites(text: &str) -> bool {
 struct Check<'a> {
     ctx: &'a Context,
     filter: Filter<'a>,
+    toggles: u32,
     results: Results,
 }
 
-pub fn check(ctx: &Context, test: Option<&str>, source: &Source) -> Result<()> {
+pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -> Result<()> {
     let mut check = Check {
         ctx,
         filter: Filter(test),
+        toggles,
         results: Results::default(),
     };
     let toolchain = setup::prepare(ctx, source)?;
@@ -252,7 +254,8 @@ impl Check<'_> {
             let part = self.filter.0.filter(|text| !guest.contains(text));
             let part = part.and_then(|text| text.rsplit('/').next());
             let part = part.filter(|part| tests.iter().any(|t| t.contains(part)));
-            let append = format!("{QUIET_BOOT} filter={}", part.unwrap_or_default());
+            let (toggles, part) = (self.toggles, part.unwrap_or_default());
+            let append = format!("{QUIET_BOOT} toggles={toggles} filter={part}");
             let (results, mut cases, time) = self.boot(&built, "check", &append, |o| &o.results);
             cases.extend(some(ktap::parse(&results), "guest test"));
             self.add(&guest, time, cases);

@@ -89,6 +89,9 @@ pub struct Check {
     /// Runs only the tests whose names contain this text.
     #[arg(long, env = "TEST")]
     test: Option<String>,
+    /// How often the guest turns all functions on and off under load.
+    #[arg(long, env = "TOGGLES", default_value_t = 250)]
+    toggles: u32,
     #[command(flatten)]
     source: Source,
 }
@@ -123,7 +126,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::Uninstall(Kdir { kdir }) => install::run_uninstall(&ctx, kdir.as_deref()),
         Command::Patch(Patch { out, source }) => overlay::run_patch(&ctx, &source, out.as_deref()),
         Command::Doctor => doctor::report(&ctx),
-        Command::Check(check) => check::check(&ctx, check.test.as_deref(), &check.source),
+        Command::Check(check) => {
+            check::check(&ctx, check.test.as_deref(), check.toggles, &check.source)
+        }
         Command::CheckAll | Command::Bench => bail!("this command comes with a later release"),
     }
 }
