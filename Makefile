@@ -5,6 +5,7 @@
 
 ARCH ?= arm
 V ?= 0
+TOGGLES ?= 250
 export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES OUT
 
 CARGO ?= cargo
