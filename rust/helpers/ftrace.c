@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/cacheflush.h>
 #include <linux/ftrace.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 
 #include <asm/barrier.h>
-#include <asm/cacheflush.h>
 
 /* One store of a whole instruction: unlike copy_to_kernel_nofault() it calls nothing. */
 __rust_helper int rust_helper_put_insn_nofault(u32 *dst, u32 insn)
 {
-	__put_kernel_nofault(dst, &insn, u32, Efault);
+	__put_kernel_nofault(dst, &insn, u32, fault);
 	return 0;
-Efault:
+fault:
 	return -EFAULT;
 }
 
@@ -42,7 +42,7 @@ __rust_helper unsigned long rust_helper_fix_to_virt(enum fixed_addresses idx)
 	return __fix_to_virt(idx);
 }
 
-__rust_helper phys_addr_t rust_helper_virt_to_phys(const volatile void *addr)
+__rust_helper phys_addr_t rust_helper_virt_to_phys(const void *addr)
 {
 	return virt_to_phys(addr);
 }
