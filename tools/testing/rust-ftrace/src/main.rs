@@ -90,7 +90,7 @@ pub struct Check {
     #[arg(long, env = "TEST")]
     test: Option<String>,
     /// How often the guest turns all functions on and off under load.
-    #[arg(long, env = "TOGGLES", default_value_t = 250)]
+    #[arg(long, env = "TOGGLES", default_value_t = 100)]
     toggles: u32,
     #[command(flatten)]
     source: Source,
