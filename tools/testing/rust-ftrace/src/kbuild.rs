@@ -208,11 +208,14 @@ impl<'a> Kernel<'a> {
         Ok(command)
     }
 
-    /// Bytes of machine code in vmlinux, boot code included.
+    /// Bytes of machine code in vmlinux, boot code included, our KUnit suite left out.
     pub fn text_size(&self) -> Result<u64> {
-        let mut command = Command::new(format!("{}size", self.machine.cross));
-        command.args(["-A", "-d"]).arg(self.out.join("vmlinux"));
-        Ok(text_sections(&apt::output(&mut command)?))
+        let vmlinux = self.out.join("vmlinux");
+        let mut size = Command::new(format!("{}size", self.machine.cross));
+        size.args(["-A", "-d"]).arg(&vmlinux);
+        let mut nm = Command::new(format!("{}nm", self.machine.cross));
+        nm.args(["-S", "--defined-only", "-t", "d"]).arg(&vmlinux);
+        Ok(text_sections(&apt::output(&mut size)?) - suite_size(&apt::output(&mut nm)?))
     }
 
     /// The modules that the build made, the kernel's and ours.
@@ -244,6 +247,19 @@ fn text_sections(output: &str) -> u64 {
         .sum()
 }
 
+/// Sums the functions of `kernel::ftrace::kunit` in the output of `nm -S -t d`.
+fn suite_size(output: &str) -> u64 {
+    output
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (size, kind, name) = (words.next()?, words.next()?, words.next()?);
+            let counts = kind.eq_ignore_ascii_case("t") && name.contains("6ftrace5kunit");
+            size.parse::<u64>().ok().filter(|_| counts)
+        })
+        .sum()
+}
+
 /// Whether a line of the kernel's `make` reports a built file: `  CC [M]  path`.
 fn is_object(line: &str) -> bool {
     line.strip_prefix("  ").is_some_and(|rest| {
@@ -265,6 +281,14 @@ mod tests {
         let output = "vmlinux  :\nsection  size  addr\n.head.text  8  1\n.text  100  2\n\
                       .rodata  7  3\n.init.text  20  4\nTotal  135\n";
         assert_eq!(text_sections(output), 128);
+    }
+
+    #[test]
+    fn the_suite_is_told_from_other_functions() {
+        let output = "10 00000016 t _RNvNtNtCs1_6kernel6ftrace5kunit4site\n\
+                      30 00000008 T _RNvNtCs1_6kernel6ftrace4text\n\
+                      40 00000004 d _RNvNtNtCs1_6kernel6ftrace5kunit4TASK\n50 T _stext\n";
+        assert_eq!(suite_size(output), 16);
     }
 
     #[test]
