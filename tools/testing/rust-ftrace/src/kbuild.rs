@@ -16,6 +16,7 @@ use anyhow::Result;
 
 use crate::apt;
 use crate::config;
+use crate::files;
 use crate::machine::Machine;
 use crate::Context;
 
@@ -132,7 +133,9 @@ impl<'a> Kernel<'a> {
 
     /// Builds the repository's own modules, in the build folder.
     fn make_own_modules(&self, ctx: &Context) -> Result<Command> {
+        // From scratch: an external module does not notice that the configuration has changed.
         let folder = self.own_modules();
+        files::remove_dir_all(&folder)?;
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let mut command = self.make(&["modules"])?;
