@@ -175,11 +175,17 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// The patches and files that the kernel source has been given.
+    fn series(&self, toolchain: &Toolchain) -> Result<Series> {
+        let version = source::kernel_version(&toolchain.source)
+            .context("the kernel source has no version")?;
+        Series::read(&self.ctx.paths.repo, &version.series())
+    }
+
     /// The kernel's own style checks on the series that `make patch` gives.
     fn lint(&mut self, toolchain: &Toolchain) -> Result<()> {
         let tree = &toolchain.source;
-        let version = source::kernel_version(tree).context("the kernel source has no version")?;
-        let series = Series::read(&self.ctx.paths.repo, &version.series())?;
+        let series = self.series(toolchain)?;
         let start = Instant::now();
         let mut cases = Vec::new();
 
@@ -218,7 +224,7 @@ impl Check<'_> {
     fn machine(&mut self, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
         let suite = |kind: &str| format!("{}/{kind}", machine.name);
         let [build, selftest, kunit, guest] = ["build", "selftest", "kunit", "guest"].map(suite);
-        let builds = ["rust", "text size"].map(String::from);
+        let builds = ["rust", "clippy", "text size"].map(String::from);
         let mut tests = rootfs::tests(&guest::scripts(self.ctx))?;
         tests.extend(["boot".to_owned(), "log".to_owned()]);
         let boots_tests = self.filter.wants(&selftest, None) || self.filter.wants(&kunit, None);
@@ -231,7 +237,14 @@ impl Check<'_> {
         let built = Guest::build(self.ctx, toolchain, machine, Backend::Rust);
         let problem = built.as_ref().err().map(|e| format!("{e:#}"));
         let mut cases = vec![Case::check("rust", problem)];
-        if built.is_ok() && self.filter.wants(&build, Some(&builds[1..])) {
+        if built.is_ok() && self.filter.wants(&build, Some(&builds[1..2])) {
+            let warnings = self.kernel_clippy(toolchain, machine);
+            cases.push(Case::check(
+                "clippy",
+                warnings.err().map(|e| format!("{e:#}")),
+            ));
+        }
+        if built.is_ok() && self.filter.wants(&build, Some(&builds[2..])) {
             let growth = text_growth(self.ctx, toolchain, machine);
             cases.push(Case::check(
                 "text size",
@@ -259,6 +272,30 @@ impl Check<'_> {
             let (results, mut cases, time) = self.boot(&built, "check", &append, |o| &o.results);
             cases.extend(some(ktap::parse(&results), "guest test"));
             self.add(&guest, time, cases);
+        }
+        Ok(())
+    }
+
+    /// Clippy with the kernel's flags on our files in the kernel.
+    fn kernel_clippy(&self, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
+        let series = self.series(toolchain)?;
+        let ours: Vec<_> = series.added().map(|f| f.display().to_string()).collect();
+        let kernel = Kernel::new(self.ctx, toolchain, machine, Backend::Rust);
+        for object in kernel.rust_objects() {
+            let suite = format!("{}/build", machine.name);
+            let case = format!("clippy {object}");
+            let (name, log) = (format!("{suite}: {case}"), log_name(&suite, &case));
+            self.ctx.ui.step(&name, &log, |step| {
+                let mut output = Vec::new();
+                let mut command = kernel.clippy(&object)?;
+                step.run_watched(&mut command, None, |line| output.push(line.to_owned()))?;
+                let in_ours =
+                    |l: &&String| l.contains("--> ") && ours.iter().any(|f| l.contains(f.as_str()));
+                match output.iter().find(in_ours) {
+                    Some(_) => bail!("clippy finds fault with our files:\n{}", output.join("\n")),
+                    None => Ok(()),
+                }
+            })?;
         }
         Ok(())
     }
