@@ -27,6 +27,7 @@ use crate::ktap;
 use crate::machine::Machine;
 use crate::machine::MACHINES;
 use crate::overlay::Series;
+use crate::qemu::Limits;
 use crate::qemu::Output;
 use crate::results::Case;
 use crate::results::Outcome;
@@ -40,6 +41,10 @@ use crate::Source;
 
 /// How much larger the kernel's text may be than with the C backend, in percent.
 const TEXT_GROWTH: u64 = 1;
+
+/// How long a test may take in a guest, and turning all functions on and off once on top of that.
+const GUEST_TEST: Duration = Duration::from_secs(15 * 60);
+const TOGGLE: Duration = Duration::from_secs(3);
 
 /// `TEST=`: a part of the full names, `suite/case`, of the tests to run.
 struct Filter<'a>(Option<&'a str>);
@@ -257,7 +262,8 @@ impl Check<'_> {
         };
 
         if boots_tests {
-            let (console, mut cases, time) = self.boot(&built, "boot", "", |o| &o.console);
+            let limits = Limits::default();
+            let (console, mut cases, time) = self.boot(&built, "boot", "", &limits, |o| &o.console);
             cases.extend(some(bootlog::self_tests(&console), "self-test"));
             self.add(&selftest, time, cases);
             self.add(&kunit, Duration::ZERO, some(ktap::parse(&console), "KUnit"));
@@ -268,8 +274,11 @@ impl Check<'_> {
             let part = part.and_then(|text| text.rsplit('/').next());
             let part = part.filter(|part| tests.iter().any(|t| t.contains(part)));
             let (toggles, part) = (self.toggles, part.unwrap_or_default());
-            let append = format!("{QUIET_BOOT} toggles={toggles} filter={part}");
-            let (results, mut cases, time) = self.boot(&built, "check", &append, |o| &o.results);
+            let limit = (GUEST_TEST + TOGGLE * toggles).as_secs();
+            let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
+            let limits = Limits::default().and(TOGGLE * toggles);
+            let (results, mut cases, time) =
+                self.boot(&built, "check", &append, &limits, |o| &o.results);
             cases.extend(some(ktap::parse(&results), "guest test"));
             self.add(&guest, time, cases);
         }
@@ -307,10 +316,11 @@ impl Check<'_> {
         guest: &Guest,
         mode: &str,
         append: &str,
+        limits: &Limits,
         wanted: impl Fn(&Output) -> &String,
     ) -> (String, Vec<Case>, Duration) {
         let start = Instant::now();
-        match guest.run(self.ctx, mode, append) {
+        match guest.run(self.ctx, mode, append, limits) {
             Ok(output) => (
                 wanted(&output).clone(),
                 boot_cases(&output),

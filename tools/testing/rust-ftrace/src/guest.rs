@@ -72,13 +72,13 @@ impl Guest {
 
     /// Boots to do `mode`, which is also part of the logs' names. A guest that failed has
     /// output all the same.
-    pub fn run(&self, ctx: &Context, mode: &str, append: &str) -> Result<Output> {
+    pub fn run(&self, ctx: &Context, mode: &str, append: &str, limits: &Limits) -> Result<Output> {
         let name = format!("{}-{mode}", self.name);
         let mut kept = None;
         let step = ctx.ui.step(&format!("Boot {name} in QEMU"), &name, |step| {
             let output = self
                 .boot(format!("mode={mode} {append}"))
-                .run(step.log(), &Limits::default())?;
+                .run(step.log(), limits)?;
             match &kept.insert(output).failure {
                 Some(failure) => bail!("{failure}"),
                 None => Ok(()),
@@ -99,7 +99,7 @@ pub fn scripts(ctx: &Context) -> PathBuf {
 /// `make run`: shows the backend at work.
 pub fn demo(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let guest = prepare(ctx, arch, source)?;
-    let output = guest.run(ctx, "demo", QUIET_BOOT)?;
+    let output = guest.run(ctx, "demo", QUIET_BOOT, &Limits::default())?;
     let log = output.log.display();
     if let Some(failure) = &output.failure {
         let tail = ui::tail(&output.log).join("\n  | ");

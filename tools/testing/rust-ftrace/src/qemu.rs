@@ -57,6 +57,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Gives the guest more time.
+    pub fn and(mut self, more: Duration) -> Self {
+        self.total += more;
+        self
+    }
+}
+
 /// How a boot went wrong.
 #[derive(Debug, PartialEq)]
 pub enum Failure {
