@@ -134,10 +134,13 @@ impl Arch for Arm {
         &A32_MCOUNT
     }
 
+    fn mcount(rec: &dyn_ftrace) -> u32 {
+        Self::target(rec, function(bindings::__gnu_mcount_nc))
+    }
+
     fn is_mcount(rec: &dyn_ftrace, target: u32) -> bool {
         // Where `.init.text` is too far away, the linker puts a veneer between.
-        let mcount = function(bindings::__gnu_mcount_nc);
-        is_init_text(rec.ip) || target == usize_as_u32(self::target(rec, mcount))
+        is_init_text(rec.ip) || target == Self::mcount(rec)
     }
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {

@@ -91,8 +91,8 @@ impl Arch for Mips {
         }
     }
 
-    fn is_mcount(_rec: &dyn_ftrace, target: u32) -> bool {
-        target == usize_as_u32(function(bindings::_mcount))
+    fn mcount(_rec: &dyn_ftrace) -> u32 {
+        usize_as_u32(function(bindings::_mcount))
     }
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {

@@ -58,8 +58,13 @@ pub trait Arch: Machine {
     /// Returns the layout of the site at `ip`, one of [`LAYOUTS`](Self::LAYOUTS).
     fn layout(ip: usize) -> &'static Layout;
 
-    /// Returns whether a site that was compiled to call `target` calls the profiling function.
-    fn is_mcount(rec: &dyn_ftrace, target: u32) -> bool;
+    /// Returns what the site of `rec` was compiled to call: the profiling function.
+    fn mcount(rec: &dyn_ftrace) -> u32;
+
+    /// Returns whether the site of `rec`, compiled to call `target`, calls the profiling function.
+    fn is_mcount(rec: &dyn_ftrace, target: u32) -> bool {
+        target == Self::mcount(rec)
+    }
 
     /// Returns what the site of `rec` must call to get to `address`: that, or a trampoline.
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
@@ -139,23 +144,27 @@ fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
 /// Nothing executes the site until the function returns.
 pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
     let init = || {
-        let (ip, layout) = (rec.ip, A::layout(rec.ip));
-        let words = read_site(layout, ip)?;
-        let mcount = layout
-            .decode(usize_as_u32(ip), &words, State::Compiled)
+        let (ip, layout) = (usize_as_u32(rec.ip), A::layout(rec.ip));
+        let words = read_site(layout, rec.ip)?;
+        let target = layout
+            .decode(ip, &words, State::Compiled)
             .filter(|target| A::is_mcount(rec, *target));
-        let Some(mcount) = mcount else {
+        let Some(target) = target else {
             pr_err!(
-                "ftrace: {ip:#x}: {words:08x?} is not a compiled {} site\n",
+                "ftrace: {ip:#x}: {:08x?} is not a compiled {} site\n",
+                words.get(..layout.words.len()).unwrap_or(&words),
                 layout.name
             );
-            return Err(Refusal::Unsuitable);
+            let compiled = layout.encode(ip, content(State::Compiled, A::mcount(rec)))?;
+            return Err(layout
+                .words
+                .iter()
+                .zip(compiled)
+                .find(|(word, _)| word.offset == 0)
+                .and_then(|(_, insn)| insn)
+                .map_or(Refusal::Unsuitable, Refusal::Unexpected));
         };
-        let stores = layout.stores(
-            usize_as_u32(ip),
-            content(State::Compiled, mcount),
-            off::<A>(rec),
-        )?;
+        let stores = layout.stores(ip, content(State::Compiled, target), off::<A>(rec))?;
         Ok(stores)
     };
     report(match init() {

@@ -353,23 +353,39 @@ impl Layout {
         Some(target)
     }
 
+    /// Returns the words of the site at `ip` when it holds `content`, [`None`] for those that the
+    /// layout leaves as they are.
+    ///
+    /// [`Err`] if the target is out of reach or `ip` is not word aligned.
+    pub fn encode(
+        &self,
+        ip: u32,
+        content: Content,
+    ) -> Result<[Option<u32>; MAX_WORDS], OutOfReach> {
+        if ip & 3 != 0 {
+            return Err(OutOfReach);
+        }
+        let mut insns = [None; MAX_WORDS];
+        for (insn, word) in insns.iter_mut().zip(self.words) {
+            *insn = word
+                .slot(content.state)
+                .encode(word.address(ip), content.target)?;
+        }
+        Ok(insns)
+    }
+
     /// Returns the stores that turn `from` into `to` in the site at `ip`.
     ///
     /// [`Err`] if a target is out of reach or `ip` is not word aligned.
     pub fn stores(&self, ip: u32, from: Content, to: Content) -> Result<Stores, OutOfReach> {
-        if ip & 3 != 0 {
-            return Err(OutOfReach);
-        }
+        let (from, to) = (self.encode(ip, from)?, self.encode(ip, to)?);
         let mut stores = [None; MAX_WORDS];
-        for (store, word) in stores.iter_mut().zip(self.words) {
+        for (((store, word), old), new) in stores.iter_mut().zip(self.words).zip(from).zip(to) {
             let address = word.address(ip);
-            let old = word.slot(from.state).encode(address, from.target)?;
-            let new = word.slot(to.state).encode(address, to.target)?;
-            if let (Some(old), Some(new)) = (old, new) {
-                if old != new {
-                    *store = Some(Store { address, old, new });
-                }
-            }
+            *store = old
+                .zip(new)
+                .filter(|(old, new)| old != new)
+                .map(|(old, new)| Store { address, old, new });
         }
         Ok(stores)
     }
