@@ -15,6 +15,7 @@ use anyhow::Result;
 use walkdir::WalkDir;
 
 use crate::bootlog;
+use crate::compare;
 use crate::files;
 use crate::guest;
 use crate::guest::Guest;
@@ -30,6 +31,7 @@ use crate::overlay::Series;
 use crate::qemu::Limits;
 use crate::qemu::Output;
 use crate::results::Case;
+use crate::results::Counts;
 use crate::results::Outcome;
 use crate::results::Results;
 use crate::results::Suite;
@@ -103,14 +105,26 @@ pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -
         check.machine(&toolchain, machine)?;
     }
 
-    let results = check.results;
+    let mut results = check.results;
+    for suite in compare::suites(results.suites()) {
+        results.add(suite);
+    }
     results.write_junit(&ctx.paths.build.join("junit.xml"))?;
     println!("{}", results.summary());
-    let [passed, failed] = [Outcome::Passed, Outcome::Failed].map(|o| results.total(o));
-    match (test, passed, failed) {
-        (Some(test), 0, 0) => bail!("no test has {test:?} in its name"),
-        (None, 0, 0) => bail!("no test ran"),
-        (_, _, 0) => Ok(()),
+    match (test, results.totals()) {
+        (
+            Some(test),
+            Counts {
+                pass: 0, fail: 0, ..
+            },
+        ) => bail!("no test has {test:?} in its name"),
+        (
+            None,
+            Counts {
+                pass: 0, fail: 0, ..
+            },
+        ) => bail!("no test ran"),
+        (_, Counts { fail: 0, .. }) => Ok(()),
         // The table has said all.
         _ => std::process::exit(1),
     }

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KTAP, the kernel's test output, as KUnit and our guest tests print it.
+//! KTAP, the kernel's test output, as KUnit, kselftests, ftracetest and our guest tests print it.
 //!
-//! Format: `Documentation/dev-tools/ktap.rst` of the kernel.
+//! Format: `Documentation/dev-tools/ktap.rst` of the kernel. Older KUnit opens a subtest with
+//! `# Subtest:` alone. The tests hold this against the kernel's own `kunit.py`.
+
+use std::cmp::Ordering;
 
 use crate::bootlog;
 use crate::results::Case;
 use crate::results::Outcome;
+use crate::results::Verdict;
+
+/// Lines of the log that a crash shows.
+const TAIL: usize = 20;
 
 /// One document or subtest: everything at one indentation.
 struct Level {
@@ -27,14 +34,14 @@ struct Parser {
 
 /// Finds the results of all KTAP documents in `log`, among other output.
 ///
-/// A case's name is the path of the subtests that it is in. A document that ends before its plan
-/// is fulfilled is itself a failure: a kernel that died must not look like one that passed.
+/// A case's name is the path of the subtests that it is in. A document with fewer or more results
+/// than it planned is itself a failure: a kernel that died must not look like one that passed.
 pub fn parse(log: &str) -> Vec<Case> {
     let mut parser = Parser::default();
     for line in log.lines() {
         parser.line(bootlog::text(line));
     }
-    parser.close_from(0);
+    parser.close_from(0, false);
     parser.cases
 }
 
@@ -44,52 +51,63 @@ impl Parser {
         let indent = line.len() - line.trim_start().len();
 
         if body.starts_with("KTAP version ") || body.starts_with("TAP version ") {
-            self.close_from(indent);
-            self.levels.push(Level {
-                indent,
-                name: None,
-                plan: None,
-                seen: 0,
-                failed: false,
-            });
-            self.notes.clear();
+            self.close_from(indent, false);
+            self.open(indent, None);
             return;
         }
         let Some(level) = self.levels.last_mut() else {
             return;
         };
         if let Some(name) = body.strip_prefix("# Subtest: ") {
-            level.name = Some(name.to_owned());
-        } else if let Some(plan) = body.strip_prefix("1..").and_then(|n| n.parse().ok()) {
+            match level.indent.cmp(&indent) {
+                Ordering::Equal => level.name = Some(name.to_owned()),
+                Ordering::Less => self.open(indent, Some(name.to_owned())),
+                Ordering::Greater => self.notes.push(body.to_owned()),
+            }
+        } else if let Some((plan, directive)) = plan_line(body) {
             level.plan = Some(plan);
-        } else if let Some((ok, name, directive)) = result_line(body) {
-            self.result(indent, ok, name, directive);
+            if plan == 0 && !directive.is_empty() {
+                let path = self.path("");
+                let name = if path.is_empty() { "plan" } else { &path };
+                let (outcome, reason) = outcome(true, directive);
+                self.cases.push(Case::new(name, outcome, reason));
+            }
+        } else if let Some(result) = result_line(body) {
+            self.result(indent, result);
         } else if !body.is_empty() {
             self.notes.push(body.to_owned());
         }
     }
 
-    fn result(&mut self, indent: usize, ok: bool, name: &str, directive: &str) {
+    fn open(&mut self, indent: usize, name: Option<String>) {
+        self.levels.push(Level {
+            indent,
+            name,
+            plan: None,
+            seen: 0,
+            failed: false,
+        });
+        self.notes.clear();
+    }
+
+    fn result(&mut self, indent: usize, (ok, name, directive): (bool, &str, &str)) {
         let had_subtest = self.levels.last().is_some_and(|l| l.indent > indent);
-        let explained = self.close_from(indent + 1);
-        let outcome = match (ok, directive.to_ascii_uppercase().starts_with("SKIP")) {
-            (_, true) => Outcome::Skipped,
-            (true, _) => Outcome::Passed,
-            (false, _) => Outcome::Failed,
-        };
+        let explained = self.close_from(indent + 1, true);
+        let (outcome, reason) = outcome(ok, directive);
+        let failed = outcome.verdict() == Verdict::Fail;
         // A subtest's own line repeats what its cases said, unless it failed and none of them did.
-        if !had_subtest || (outcome == Outcome::Failed && !explained) {
-            let mut detail = std::mem::take(&mut self.notes).join("\n");
-            if detail.is_empty() {
-                detail = directive.to_owned();
+        if !had_subtest || (failed && !explained) {
+            let mut detail = std::mem::take(&mut self.notes);
+            if !reason.is_empty() {
+                detail.insert(0, reason.to_owned());
             }
             let name = self.path(name);
-            self.cases.push(Case::new(name, outcome, detail));
+            self.cases.push(Case::new(name, outcome, detail.join("\n")));
         }
         self.notes.clear();
         if let Some(level) = self.levels.last_mut() {
             level.seen += 1;
-            level.failed |= outcome == Outcome::Failed;
+            level.failed |= failed || explained;
             // What follows a finished document is none of ours.
             if self.levels.len() == 1 && self.levels[0].plan == Some(self.levels[0].seen) {
                 self.levels.clear();
@@ -98,7 +116,8 @@ impl Parser {
     }
 
     /// Closes the levels at `indent` and deeper, and says whether a failure was recorded in them.
-    fn close_from(&mut self, indent: usize) -> bool {
+    /// `reported` tells that the innermost that stays has a result for them.
+    fn close_from(&mut self, indent: usize, reported: bool) -> bool {
         let mut failed = false;
         while self.levels.last().is_some_and(|l| l.indent >= indent) {
             let path = self.path("");
@@ -106,16 +125,31 @@ impl Parser {
                 break;
             };
             failed |= level.failed;
-            if level.plan != Some(level.seen) {
-                let planned = level
-                    .plan
-                    .map_or("no plan".to_owned(), |n| format!("{n} planned"));
-                self.cases.push(Case::new(
-                    if path.is_empty() { "plan".into() } else { path },
-                    Outcome::Failed,
-                    format!("KTAP ends early: {planned}, {} results", level.seen),
-                ));
+            let seen = level.seen;
+            let problem = match level.plan {
+                Some(plan) if seen < plan => {
+                    Some((Outcome::Crashed, format!("{plan} planned, {seen} results")))
+                }
+                Some(plan) if seen > plan => {
+                    Some((Outcome::Failed, format!("{plan} planned, {seen} results")))
+                }
+                // Nothing else tells whether the results are all there.
+                None if !reported || seen == 0 => {
+                    Some((Outcome::Failed, format!("no plan, {seen} results")))
+                }
+                _ => None,
+            };
+            if let Some((outcome, problem)) = problem {
+                let tail = &self.notes[self.notes.len().saturating_sub(TAIL)..];
+                let detail = [&["KTAP is incomplete: ".to_owned() + &problem], tail].concat();
+                let name = if path.is_empty() { "plan" } else { &path };
+                self.cases.push(Case::new(name, outcome, detail.join("\n")));
                 failed = true;
+            }
+            // The rest of the outer document misses this one's result line, not its results.
+            if let Some(outer) = self.levels.last_mut().filter(|_| !reported) {
+                outer.seen += 1;
+                outer.failed |= failed;
             }
         }
         failed
@@ -134,17 +168,52 @@ impl Parser {
     }
 }
 
+/// Splits `1..3 # SKIP reason` into the number of tests and the directive.
+fn plan_line(body: &str) -> Option<(usize, &str)> {
+    let (plan, directive) = split_directive(body.strip_prefix("1..")?);
+    Some((plan.parse().ok()?, directive))
+}
+
 /// Splits `ok 3 - name # SKIP reason` into its verdict, name and directive.
 fn result_line(body: &str) -> Option<(bool, &str, &str)> {
     let (ok, rest) = match body.strip_prefix("not ok ") {
         Some(rest) => (false, rest),
         None => (true, body.strip_prefix("ok ")?),
     };
-    let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(digits);
     number.parse::<usize>().ok()?;
-    let rest = rest.strip_prefix("- ").unwrap_or(rest);
-    let (name, directive) = rest.split_once(" # ").unwrap_or((rest, ""));
-    Some((ok, name.trim(), directive.trim()))
+    if !rest.is_empty() && !rest.starts_with(' ') {
+        return None;
+    }
+    let (name, directive) = split_directive(rest);
+    let name = name.strip_prefix("- ").unwrap_or(name);
+    Some((ok, name.trim(), directive))
+}
+
+fn split_directive(text: &str) -> (&str, &str) {
+    let (text, directive) = text.split_once(" # ").unwrap_or((text, ""));
+    (text.trim(), directive.trim())
+}
+
+/// A result's outcome, and the reason that its directive gives. A directive that is not known
+/// leaves the verdict as it is and is all reason.
+fn outcome(ok: bool, directive: &str) -> (Outcome, &str) {
+    let (word, reason) = directive.split_once(' ').unwrap_or((directive, ""));
+    let known = match (ok, word.to_ascii_uppercase().as_str()) {
+        (_, "SKIP") => Some(Outcome::Skipped),
+        (true, "XFAIL") => Some(Outcome::Xfailed),
+        // ftracetest's.
+        (false, "UNRESOLVED") => Some(Outcome::Unresolved),
+        _ => None,
+    };
+    match (known, ok) {
+        (Some(outcome), _) => (outcome, reason.trim()),
+        (None, true) => (Outcome::Passed, directive),
+        (None, false) => (Outcome::Failed, directive),
+    }
 }
 
 #[cfg(test)]
@@ -202,9 +271,14 @@ mod tests {
         assert_eq!(
             outcomes(cut)[2..],
             [
-                ("first".into(), Outcome::Failed),
-                ("plan".into(), Outcome::Failed)
+                ("first".into(), Outcome::Crashed),
+                ("plan".into(), Outcome::Crashed)
             ]
+        );
+        let crash = &parse(&format!("{cut}Kernel panic\n"))[2];
+        assert_eq!(
+            crash.detail,
+            "KTAP is incomplete: 3 planned, 2 results\nKernel panic"
         );
     }
 
@@ -231,5 +305,65 @@ mod tests {
     #[test]
     fn no_ktap_no_cases() {
         assert!(parse("ok 1 this is no document\n").is_empty());
+    }
+
+    #[test]
+    fn ftracetest() {
+        let log = "TAP version 13\n1..6\nok 1 Basic trace file check \n\
+                   not ok 2 Event filter # UNRESOLVED\n# + fail\nnot ok 3 Cut \n\
+                   ok 4 Kprobe # SKIP\nok 5 Hist # XFAIL\nnot ok 6 (instance) Ring # error\n\
+                   # Totals: pass:1 fail:1 xfail:1 xpass:0 skip:1 error:2\n";
+        assert_eq!(
+            outcomes(log),
+            [
+                ("Basic trace file check".into(), Outcome::Passed),
+                ("Event filter".into(), Outcome::Unresolved),
+                ("Cut".into(), Outcome::Failed),
+                ("Kprobe".into(), Outcome::Skipped),
+                ("Hist".into(), Outcome::Xfailed),
+                ("(instance) Ring".into(), Outcome::Failed),
+            ]
+        );
+        assert_eq!(parse(log)[2].detail, "# + fail");
+    }
+
+    #[test]
+    fn a_directive_gives_the_reason() {
+        let log = "TAP version 13\n1..3\nnote\nok 1 a # SKIP no ping\n\
+                   not ok 2 b # TIMEOUT 30 s\nok 3 # SKIP nameless\n";
+        let reasons: Vec<_> = parse(log).into_iter().map(|c| c.detail).collect();
+        assert_eq!(reasons, ["no ping\nnote", "TIMEOUT 30 s", "nameless"]);
+    }
+
+    #[test]
+    fn an_expected_failure_that_is_not_ok_is_a_failure() {
+        assert_eq!(
+            outcomes("TAP version 13\n1..1\nnot ok 1 a # XFAIL\n"),
+            [("a".into(), Outcome::Failed)]
+        );
+    }
+
+    #[test]
+    fn a_suite_may_be_skipped_as_a_whole() {
+        let cases = parse("TAP version 13\n1..0 # SKIP no tracefs\n");
+        assert_eq!(cases.len(), 1);
+        assert_eq!(cases[0].outcome, Outcome::Skipped);
+        assert_eq!(cases[0].detail, "no tracefs");
+    }
+
+    #[test]
+    fn more_results_than_planned_are_a_failure() {
+        let log = "KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: s\n  1..1\n  ok 1 a\n  ok 2 b\nok 1 s\n";
+        assert_eq!(outcomes(log)[2], ("s".into(), Outcome::Failed));
+    }
+
+    #[test]
+    fn only_a_subtest_that_its_parent_reports_needs_no_plan() {
+        assert_eq!(
+            outcomes("KTAP version 1\nok 1 a\n")[1],
+            ("plan".into(), Outcome::Failed)
+        );
+        let nested = "KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: s\n  ok 1 a\nok 1 s\n";
+        assert_eq!(outcomes(nested), [("s.a".into(), Outcome::Passed)]);
     }
 }

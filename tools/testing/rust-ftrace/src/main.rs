@@ -7,6 +7,7 @@
 mod apt;
 mod bootlog;
 mod check;
+mod compare;
 mod config;
 mod doctor;
 mod files;
