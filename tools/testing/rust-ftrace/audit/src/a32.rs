@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A32 instructions.
+
+use anyhow::Result;
+use capstone::arch::arm::ArchExtraMode;
+use capstone::arch::arm::ArchMode;
+use capstone::arch::arm::ArmCC;
+use capstone::arch::arm::ArmOperand;
+use capstone::arch::arm::ArmOperandType;
+use capstone::arch::arm::ArmReg;
+use capstone::arch::arm::ArmShift;
+use capstone::arch::BuildsCapstone as _;
+use capstone::arch::BuildsCapstoneExtraMode as _;
+use capstone::arch::DetailsArchInsn as _;
+use capstone::Capstone;
+use capstone::RegId;
+
+use crate::insn::Flags;
+use crate::insn::Flow;
+use crate::insn::Insn;
+use crate::insn::Regs;
+use crate::insn::Slot;
+use crate::insn::ALWAYS;
+
+const IP: Regs = 1 << 12;
+const LR: Regs = 1 << 14;
+const PC: Regs = 1 << 15;
+
+/// The bit that stands for all four flags.
+pub const FLAGS: Regs = 1 << 16;
+
+/// See `arch/arm/kernel/ftrace_caller.S`. It saves no flags either.
+pub const CLOBBERED: Regs = IP | FLAGS;
+
+/// `udf`, which the disassembler does not know.
+const UDF: u32 = 0xe7f0_00f0;
+const UDF_MASK: u32 = 0xfff0_00f0;
+
+/// Instructions whose first operand is a register that they only write.
+const WRITE_ONE: &[&str] = &[
+    "adc", "add", "adr", "and", "asr", "bic", "clz", "eor", "ldr", "ldrb", "ldrbt", "ldrex",
+    "ldrexb", "ldrexh", "ldrh", "ldrsb", "ldrsh", "ldrt", "lsl", "lsr", "mla", "mls", "mov",
+    "movw", "mrs", "mul", "mvn", "orr", "rbit", "rev", "rev16", "revsh", "ror", "rrx", "rsb",
+    "rsc", "sbc", "sbfx", "sdiv", "smlabb", "smulbb", "strex", "strexb", "strexd", "strexh", "sub",
+    "sxtab", "sxtah", "sxtb", "sxth", "ubfx", "udiv", "uxtab", "uxtah", "uxtb", "uxth",
+];
+
+/// The same of the first two operands.
+const WRITE_TWO: &[&str] = &["ldrd", "ldrexd", "smull", "umull"];
+
+/// All registers among the operands are only written.
+const WRITE_ALL: &[&str] = &["mrc", "mrc2", "mrrc", "mrrc2", "pop"];
+
+/// All registers but the first.
+const WRITE_REST: &[&str] = &["ldm", "ldmda", "ldmdb", "ldmib"];
+
+pub struct Decoder(Capstone);
+
+impl Decoder {
+    pub fn new() -> Result<Self> {
+        let capstone = Capstone::new()
+            .arm()
+            .mode(ArchMode::Arm)
+            .extra_mode([ArchExtraMode::V8].into_iter())
+            .detail(true)
+            .build()?;
+        Ok(Self(capstone))
+    }
+
+    /// Whatever is not known for certain to be only written counts as read.
+    pub fn decode(&self, address: u32, word: u32) -> Result<Option<Insn>> {
+        if word & UDF_MASK == UDF {
+            return Ok(Some(Insn {
+                reads: 0,
+                writes: 0,
+                condition: ALWAYS,
+                flow: Flow::Stop,
+                conditional: false,
+                slot: Slot::None,
+            }));
+        }
+        let decoded = self
+            .0
+            .disasm_count(&word.to_le_bytes(), u64::from(address), 1)?;
+        let Some(insn) = decoded.first() else {
+            return Ok(None);
+        };
+        let name = self.0.insn_name(insn.id()).unwrap_or_default();
+        let detail = self.0.insn_detail(insn)?;
+        let arch = detail.arch_detail();
+        let Some(arm) = arch.arm() else {
+            return Ok(None);
+        };
+        let operands: Vec<ArmOperand> = arm.operands().collect();
+        let written = written(&name, operands.len());
+        let (mut reads, mut writes) = (0, 0);
+        for (at, operand) in operands.iter().enumerate() {
+            match &operand.op_type {
+                ArmOperandType::Reg(reg) if written.contains(&at) => writes |= bit(*reg),
+                ArmOperandType::Reg(reg) => reads |= bit(*reg),
+                ArmOperandType::Mem(mem) => reads |= bit(mem.base()) | bit(mem.index()),
+                _ => (),
+            }
+            reads |= shifted_by(&operand.shift);
+        }
+        let condition = condition(arm.cc());
+        // `mrs` copies the flags too, but what it is for is the mask of interrupts.
+        if condition != ALWAYS || ["adc", "sbc", "rsc", "rrx"].contains(&name.as_str()) {
+            reads |= FLAGS;
+        }
+        if arm.update_flags() || ["cmp", "cmn", "tst", "teq"].contains(&name.as_str()) {
+            writes |= FLAGS;
+        }
+
+        let target = match operands.last().map(|o| &o.op_type) {
+            Some(ArmOperandType::Imm(target)) => Some(*target as u32),
+            _ => None,
+        };
+        let flow = match (name.as_str(), target) {
+            ("b", Some(target)) => Flow::Jump(target),
+            ("bl" | "blx", Some(target)) => Flow::Call(target),
+            ("blx", None) => Flow::CallIndirect { private: false },
+            ("bx", _) if reads & LR != 0 => Flow::Return,
+            ("bx" | "bxj", _) => Flow::JumpIndirect,
+            ("hlt", _) => Flow::Stop,
+            ("mov", _) if writes & PC != 0 && reads & LR != 0 => Flow::Return,
+            ("pop" | "ldm" | "ldmda" | "ldmdb" | "ldmib", _) if writes & PC != 0 => Flow::Return,
+            _ if writes & PC != 0 => Flow::JumpIndirect,
+            _ => Flow::Next,
+        };
+        Ok(Some(Insn {
+            reads,
+            writes,
+            condition,
+            flow,
+            conditional: condition != ALWAYS,
+            slot: Slot::None,
+        }))
+    }
+}
+
+/// Which operands are registers that the instruction only writes.
+fn written(name: &str, operands: usize) -> std::ops::Range<usize> {
+    if WRITE_ONE.contains(&name) {
+        0..1
+    } else if WRITE_TWO.contains(&name) {
+        0..2
+    } else if WRITE_ALL.contains(&name) {
+        0..operands
+    } else if WRITE_REST.contains(&name) {
+        1..operands
+    } else {
+        0..0
+    }
+}
+
+fn shifted_by(shift: &ArmShift) -> Regs {
+    match shift {
+        ArmShift::AsrReg(reg)
+        | ArmShift::LslReg(reg)
+        | ArmShift::LsrReg(reg)
+        | ArmShift::RorReg(reg)
+        | ArmShift::RrxReg(reg) => bit(*reg),
+        ArmShift::Rrx(_) => FLAGS,
+        _ => 0,
+    }
+}
+
+/// The bit of a register, 0 for those that the audit does not follow.
+fn bit(reg: RegId) -> Regs {
+    const NAMED: [(u32, Regs); 5] = [
+        (ArmReg::ARM_REG_R12, IP),
+        (ArmReg::ARM_REG_LR, LR),
+        (ArmReg::ARM_REG_PC, PC),
+        (ArmReg::ARM_REG_APSR_NZCV, FLAGS),
+        (ArmReg::ARM_REG_CPSR, FLAGS),
+    ];
+    let named = NAMED.iter().find(|(id, _)| *id == u32::from(reg.0));
+    named.map_or(0, |(_, bit)| *bit)
+}
+
+/// The values of the flags for which a condition holds.
+fn condition(cc: ArmCC) -> Flags {
+    let mut flags = 0;
+    for value in 0..16 {
+        let [n, z, c, v] = [3, 2, 1, 0].map(|bit| value & (1 << bit) != 0);
+        let holds = match cc {
+            ArmCC::ARM_CC_EQ => z,
+            ArmCC::ARM_CC_NE => !z,
+            ArmCC::ARM_CC_HS => c,
+            ArmCC::ARM_CC_LO => !c,
+            ArmCC::ARM_CC_MI => n,
+            ArmCC::ARM_CC_PL => !n,
+            ArmCC::ARM_CC_VS => v,
+            ArmCC::ARM_CC_VC => !v,
+            ArmCC::ARM_CC_HI => c && !z,
+            ArmCC::ARM_CC_LS => !c || z,
+            ArmCC::ARM_CC_GE => n == v,
+            ArmCC::ARM_CC_LT => n != v,
+            ArmCC::ARM_CC_GT => !z && n == v,
+            ArmCC::ARM_CC_LE => z || n != v,
+            ArmCC::ARM_CC_AL | ArmCC::ARM_CC_INVALID => true,
+        };
+        if holds {
+            flags |= 1 << value;
+        }
+    }
+    flags
+}
+
+/// The name of the register of a bit.
+pub fn name(bit: u32) -> &'static str {
+    match 1 << bit {
+        FLAGS => "the flags",
+        IP => "ip",
+        _ => "another",
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the audit needs to know of an instruction.
+
+use anyhow::Result;
+
+use crate::a32;
+use crate::image::Image;
+use crate::image::Isa;
+use crate::mips;
+
+/// Registers, a bit for each.
+pub type Regs = u64;
+
+/// The values of the A32 flags N, Z, C and V, a bit for each of the 16.
+pub type Flags = u16;
+
+/// All values of the flags: a condition that always holds.
+pub const ALWAYS: Flags = Flags::MAX;
+
+/// Where control goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    Jump(u32),
+    Call(u32),
+    /// A call of what a register holds. `private` if it is not one that the compiler makes.
+    CallIndirect {
+        private: bool,
+    },
+    /// A jump to what a register or memory holds.
+    JumpIndirect,
+    Return,
+    /// An exception from which nobody comes back.
+    Stop,
+}
+
+/// Whether the instruction behind a MIPS branch is executed before it takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    None,
+    Always,
+    IfTaken,
+}
+
+/// An instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Insn {
+    /// Registers whose values it can depend on.
+    pub reads: Regs,
+    /// Registers of whose values nothing is left.
+    pub writes: Regs,
+    /// When it is executed.
+    pub condition: Flags,
+    pub flow: Flow,
+    /// Whether control can also go on behind it, for a condition other than `condition`.
+    pub conditional: bool,
+    pub slot: Slot,
+}
+
+impl Insn {
+    /// Address from which a call returns, or to which a branch that is not taken goes on.
+    pub fn behind(&self, address: u32) -> u32 {
+        match self.slot {
+            Slot::None => address.wrapping_add(4),
+            Slot::Always | Slot::IfTaken => address.wrapping_add(8),
+        }
+    }
+}
+
+/// Decodes instructions of an image.
+pub enum Decoder {
+    A32(a32::Decoder),
+    Mips(mips::Decoder),
+}
+
+impl Decoder {
+    pub fn new(image: &Image) -> Result<Self> {
+        Ok(match image.isa {
+            Isa::A32 => Self::A32(a32::Decoder::new()?),
+            Isa::Mips32 | Isa::Mips32R6 => Self::Mips(mips::Decoder::new(image.isa)?),
+        })
+    }
+
+    /// The instruction `word` at `address`, [`None`] if there is no such instruction.
+    pub fn decode(&self, address: u32, word: u32) -> Result<Option<Insn>> {
+        match self {
+            Self::A32(decoder) => decoder.decode(address, word),
+            Self::Mips(decoder) => decoder.decode(address, word),
+        }
+    }
+
+    /// The registers that must be dead at a call site: those that the entry or a tracer that it
+    /// calls may change.
+    pub fn clobbered(&self) -> Regs {
+        match self {
+            Self::A32(_) => a32::CLOBBERED,
+            Self::Mips(_) => mips::CLOBBERED,
+        }
+    }
+
+    /// The registers in which functions return values.
+    pub fn results(&self) -> Regs {
+        match self {
+            // What is returned is not among the clobbered registers.
+            Self::A32(_) => 0,
+            Self::Mips(_) => mips::RESULTS,
+        }
+    }
+
+    /// What a call changes for sure, besides results.
+    pub fn lost_in_calls(&self) -> Regs {
+        match self {
+            Self::A32(_) => a32::FLAGS,
+            Self::Mips(_) => 0,
+        }
+    }
+
+    /// The names of registers.
+    pub fn names(&self, regs: Regs) -> String {
+        let name = match self {
+            Self::A32(_) => a32::name,
+            Self::Mips(_) => mips::name,
+        };
+        let names: Vec<_> = (0..Regs::BITS)
+            .filter(|bit| regs & (1 << bit) != 0)
+            .map(name)
+            .collect();
+        names.join(", ")
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checks what the ftrace backend takes for granted in built kernels and modules.
+//!
+//! | check | what for |
+//! |---|---|
+//! | [`sites`] | every recorded call site has the layout that the backend expects |
+//! | [`dead`] | no register that the entry or a tracer changes is in use at a site |
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Context as _;
+use anyhow::Result;
+
+mod a32;
+mod dead;
+mod image;
+mod insn;
+mod mips;
+mod program;
+mod sites;
+
+use image::Image;
+use program::Program;
+
+/// What an image was found to be.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The number of sites of each layout.
+    pub sites: BTreeMap<&'static str, usize>,
+    /// Entries of `__mcount_loc` that the build emptied.
+    pub emptied: usize,
+    /// The number of reads of registers that a tracer may have changed and that held nothing.
+    pub empty: usize,
+    /// All that is wrong.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<_> = self.sites.iter().map(|(l, n)| format!("{n} {l}")).collect();
+        match counts.is_empty() {
+            true => write!(f, "no sites")?,
+            false => write!(f, "{}", counts.join(", "))?,
+        }
+        if self.emptied != 0 {
+            write!(f, ", {} entries emptied", self.emptied)?;
+        }
+        if self.empty != 0 {
+            write!(f, ", {} reads of registers without a value", self.empty)?;
+        }
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Audits a vmlinux or a module.
+pub fn audit(path: &Path) -> Result<Report> {
+    let image = Image::read(path)?;
+    audit_image(&image).with_context(|| format!("cannot audit {}", path.display()))
+}
+
+fn audit_image(image: &Image) -> Result<Report> {
+    let program = Program::new(image)?;
+    let sites = sites::sites(image)?;
+    let mut report = Report {
+        emptied: sites.emptied,
+        problems: sites.bad,
+        ..Report::default()
+    };
+    for site in &sites.good {
+        *report.sites.entry(site.layout.name).or_default() += 1;
+    }
+    let reads = dead::reads(&program, &sites.good)?;
+    report.empty = reads.empty;
+    report.problems.extend(reads.live.iter().map(|live| {
+        let way: Vec<_> = live.path.iter().map(|a| format!("{a:#x}")).collect();
+        format!(
+            "{} reads {} as it was at a site; the way there: {}",
+            image.name(live.address),
+            program.decoder.names(live.register),
+            way.join(" ")
+        )
+    }));
+    Ok(report)
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! MIPS32 instructions, release 2 and release 6.
+
+use anyhow::Result;
+use capstone::arch::mips::ArchMode;
+use capstone::arch::mips::MipsOperand;
+use capstone::arch::mips::MipsReg;
+use capstone::arch::BuildsCapstone as _;
+use capstone::arch::DetailsArchInsn as _;
+use capstone::Capstone;
+use capstone::RegId;
+use ftrace_pure::insn::mips;
+
+use crate::image::Isa;
+use crate::insn::Flow;
+use crate::insn::Insn;
+use crate::insn::Regs;
+use crate::insn::Slot;
+use crate::insn::ALWAYS;
+
+/// The DSP extension's further accumulators, 0 for `hi` and `lo`: where those instructions name
+/// them that read one, and where others do.
+const FROM_ACCUMULATOR: u32 = 3 << 21;
+const ACCUMULATOR: u32 = 3 << 11;
+
+/// Where `jalr` names its link register.
+const LINK_FIELD: u32 = 0xf800;
+
+const NAMES: [&str; 34] = [
+    "zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6",
+    "t7", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "s8",
+    "ra", "hi", "lo",
+];
+
+const AT: Regs = 1 << 1;
+const RA: Regs = 1 << 31;
+const HI: Regs = 1 << 32;
+const LO: Regs = 1 << 33;
+
+/// `v0` and `v1`.
+pub const RESULTS: Regs = 0b1100;
+
+/// What o32 functions need not preserve, but for `a0` to `a3`: see
+/// `arch/mips/kernel/ftrace_caller.S`. `at` is left out because the compiler keeps nothing in it,
+/// it is the assembler's.
+pub const CLOBBERED: Regs = RESULTS | 0xff00 | 0x0300_0000 | HI | LO;
+
+/// Instructions whose first operand is a register that they only write.
+const WRITE_FIRST: &[&str] = &[
+    "add", "addi", "addiu", "addu", "align", "and", "andi", "auipc", "bitswap", "cfc1", "clo",
+    "clz", "daddiu", "daddu", "di", "dsll", "dsll32", "dsra", "dsra32", "dsrl", "dsrl32", "ei",
+    "ext", "lapc", "lb", "lbu", "lh", "lhu", "li", "ll", "lsa", "lui", "lw", "lwpc", "mfc0",
+    "mfhi", "mflo", "mod", "modu", "move", "muh", "muhu", "mul", "mulu", "neg", "negu", "nor",
+    "not", "or", "ori", "rdhwr", "rotr", "rotrv", "seb", "seh", "seleqz", "selnez", "sll", "sllv",
+    "slt", "slti", "sltiu", "sltu", "sra", "srav", "srl", "srlv", "sub", "subu", "wsbh", "xor",
+    "xori",
+];
+
+pub struct Decoder {
+    capstone: Capstone,
+    r6: bool,
+}
+
+impl Decoder {
+    pub fn new(isa: Isa) -> Result<Self> {
+        let r6 = isa == Isa::Mips32R6;
+        let mode = match r6 {
+            true => ArchMode::Mips32R6,
+            false => ArchMode::Mips32,
+        };
+        let capstone = Capstone::new().mips().mode(mode).detail(true).build()?;
+        Ok(Self { capstone, r6 })
+    }
+
+    /// Whatever is not known for certain to be only written counts as read.
+    pub fn decode(&self, address: u32, word: u32) -> Result<Option<Insn>> {
+        let decoded = self
+            .capstone
+            .disasm_count(&word.to_le_bytes(), u64::from(address), 1)?;
+        let Some(insn) = decoded.first() else {
+            return Ok(unknown(word));
+        };
+        let mnemonic = insn.mnemonic().unwrap_or_default();
+        let name = mnemonic.strip_suffix(".hb").unwrap_or(mnemonic);
+        let detail = self.capstone.insn_detail(insn)?;
+        let arch = detail.arch_detail();
+        let Some(detail) = arch.mips() else {
+            return Ok(None);
+        };
+        let mut operands: Vec<MipsOperand> = detail.operands().collect();
+        // The disassembler takes the coprocessor's register for a general one.
+        match name {
+            "mfc0" | "mtc0" | "cfc1" | "ctc1" | "cfcmsa" => operands.truncate(1),
+            "ctcmsa" => drop(operands.remove(0)),
+            _ => (),
+        }
+
+        let three = operands.len() == 3;
+        let divides = ["div", "divu"].contains(&name);
+        let writes_first = WRITE_FIRST.contains(&name) || (divides && self.r6 && three);
+        let (mut reads, mut writes) = (0, 0);
+        for (at, operand) in operands.iter().enumerate() {
+            match operand {
+                MipsOperand::Reg(reg) if at == 0 && writes_first => writes |= bit(*reg),
+                MipsOperand::Reg(reg) => reads |= bit(*reg),
+                MipsOperand::Mem(mem) => reads |= bit(mem.base()),
+                _ => (),
+            }
+        }
+        match name {
+            // The disassembler gives the operands of release 6 the wrong way round.
+            "aui" => {
+                reads = 1 << ((word >> 21) & 31);
+                writes = 1 << ((word >> 16) & 31);
+            }
+            // The first of a pair that writes the register together.
+            "lwl" => reads = 1 << ((word >> 21) & 31),
+            "lwr" => {
+                reads = 1 << ((word >> 21) & 31);
+                writes = 1 << ((word >> 16) & 31);
+            }
+            "mfhi" if word & FROM_ACCUMULATOR == 0 => reads |= HI,
+            "mflo" if word & FROM_ACCUMULATOR == 0 => reads |= LO,
+            "mthi" if word & ACCUMULATOR == 0 => writes |= HI,
+            "mtlo" if word & ACCUMULATOR == 0 => writes |= LO,
+            "mult" | "multu" if word & ACCUMULATOR == 0 => writes |= HI | LO,
+            "div" | "divu" if !self.r6 => writes |= HI | LO,
+            _ => (),
+        }
+
+        // The compiler leaves `at` to the assembler and to asm statements.
+        let call_register = Flow::CallIndirect {
+            private: reads & AT != 0,
+        };
+        let jump_register = match reads {
+            RA => Flow::Return,
+            _ => Flow::JumpIndirect,
+        };
+        let near = |bits| near(address, word, bits);
+        let (flow, conditional, slot) = match name {
+            // `jr` in release 6 is `jalr` with `zero` for the link register.
+            "jr" => (jump_register, false, Slot::Always),
+            "jalr" if word & LINK_FIELD == 0 => (jump_register, false, Slot::Always),
+            "jalr" => (call_register, false, Slot::Always),
+            "jrc" | "jic" => (jump_register, false, Slot::None),
+            "jalrc" | "jialc" => (call_register, false, Slot::None),
+            "j" | "jal" => {
+                let jump = mips::j_target(address, word).map(Flow::Jump);
+                let call = mips::jal_target(address, word).map(Flow::Call);
+                match jump.or(call) {
+                    Some(flow) => (flow, false, Slot::Always),
+                    None => return Ok(None),
+                }
+            }
+            "b" => (Flow::Jump(near(16)), false, Slot::Always),
+            "bal" => (Flow::Call(near(16)), false, Slot::Always),
+            "bc" => (Flow::Jump(near(26)), false, Slot::None),
+            "balc" => (Flow::Call(near(26)), false, Slot::None),
+            // The disassembler does not know `mftr`.
+            "bc0f" | "bc0t" => {
+                writes = 1 << ((word >> 11) & 31);
+                (Flow::Next, false, Slot::None)
+            }
+            "beq" | "beqz" | "bne" | "bnez" | "bgez" | "bgtz" | "blez" | "bltz" | "bc1t"
+            | "bc1f" | "bc1eqz" | "bc1nez" => (Flow::Jump(near(16)), true, Slot::Always),
+            "beql" | "beqzl" | "bnel" | "bnezl" | "bgezl" | "bgtzl" | "blezl" | "bltzl" => {
+                (Flow::Jump(near(16)), true, Slot::IfTaken)
+            }
+            "beqzc" | "bnezc" => (Flow::Jump(near(21)), true, Slot::None),
+            "beqc" | "bnec" | "bgezc" | "bgtzc" | "blezc" | "bltzc" | "bgec" | "bgeuc" | "bltc"
+            | "bltuc" | "bovc" | "bnvc" => (Flow::Jump(near(16)), true, Slot::None),
+            "break" | "sdbbp" => (Flow::Stop, false, Slot::None),
+            "eret" | "deret" => (Flow::Return, false, Slot::None),
+            _ if name.starts_with(['b', 'j']) && name != "bitswap" => return Ok(None),
+            _ => (Flow::Next, false, Slot::None),
+        };
+        Ok(Some(Insn {
+            reads,
+            writes,
+            condition: ALWAYS,
+            flow,
+            conditional,
+            slot,
+        }))
+    }
+}
+
+/// The target of a branch whose lower `bits` are a distance in words.
+fn near(address: u32, word: u32, bits: u32) -> u32 {
+    let unused = 32 - bits;
+    let words = ((word << unused) as i32) >> unused;
+    address.wrapping_add(4).wrapping_add_signed(words * 4)
+}
+
+/// What the disassembler does not know and still comes up: moves of release 6, and what reaches
+/// 64-bit device registers: shifts, bit fields, loads, stores and moves to and from coprocessor 0.
+///
+/// What is not known to be only written counts as read here too.
+fn unknown(word: u32) -> Option<Insn> {
+    const SPECIAL: u32 = 0x00;
+    const COP0: u32 = 0x10;
+    const SPECIAL3: u32 = 0x1f;
+    const LD: u32 = 0x37;
+    const SD: u32 = 0x3f;
+    const RDHWR: u32 = 0x3b;
+    const SELEQZ: u32 = 0x35;
+    const SELNEZ: u32 = 0x37;
+
+    let field = |shift: u32| 1 << ((word >> shift) & 31);
+    let (rs, rt, rd): (Regs, Regs, Regs) = (field(21), field(16), field(11));
+    let (reads, writes) = match (word >> 26, word & 0x3f) {
+        (SPECIAL, SELEQZ | SELNEZ | 0x38..) => (rs | rt, rd),
+        (SPECIAL3, 0x01..=0x07) => (rs | rt, 0),
+        (SPECIAL3, RDHWR) => (0, rt),
+        (COP0, _) => (rt, 0),
+        (LD, _) => (rs, rt),
+        (SD, _) => (rs | rt, 0),
+        _ => return None,
+    };
+    Some(Insn {
+        reads,
+        writes,
+        condition: ALWAYS,
+        flow: Flow::Next,
+        conditional: false,
+        slot: Slot::None,
+    })
+}
+
+/// The bit of a general register, 0 for others.
+fn bit(reg: RegId) -> Regs {
+    let id = u32::from(reg.0);
+    let first = MipsReg::MIPS_REG_0;
+    match id.checked_sub(first) {
+        Some(number) if number < 32 => 1 << number,
+        _ => 0,
+    }
+}
+
+/// The name of the register of a bit.
+pub fn name(bit: u32) -> &'static str {
+    NAMES.get(bit as usize).copied().unwrap_or("another")
+}

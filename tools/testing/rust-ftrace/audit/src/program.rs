@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The flow of control through an image.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use anyhow::bail;
+use anyhow::Result;
+
+use crate::image::Function;
+use crate::image::Image;
+use crate::image::EX_TABLE;
+use crate::image::JUMP_TABLE;
+use crate::image::MCOUNT_LOC;
+use crate::insn::Decoder;
+use crate::insn::Flow;
+use crate::insn::Insn;
+use crate::insn::Slot;
+
+/// An image with its instructions decoded on demand.
+pub struct Program<'a> {
+    pub image: &'a Image,
+    pub decoder: Decoder,
+    insns: RefCell<HashMap<u32, Option<Insn>>>,
+    /// Where an exception or the kernel's own patching can lead from an instruction.
+    detours: HashMap<u32, Vec<u32>>,
+    stored: Vec<u32>,
+    /// Whether functions return.
+    returns: RefCell<HashMap<u32, bool>>,
+}
+
+/// A way on from an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Where the exception that the instruction raised is handled, or because the kernel put a
+    /// branch in its place.
+    Instead(u32),
+    /// If a condition does not hold. For a branch on MIPS, `slot` is the instruction that is
+    /// executed on the way.
+    Behind { to: u32, slot: Option<u32> },
+    /// To where the instruction branches.
+    Taken { to: u32, slot: Option<u32> },
+}
+
+impl<'a> Program<'a> {
+    pub fn new(image: &'a Image) -> Result<Self> {
+        let mut detours: HashMap<u32, Vec<u32>> = HashMap::new();
+        for entry in image.table(&EX_TABLE)?.chunks_exact(2) {
+            detours.entry(entry[0]).or_default().push(entry[1]);
+        }
+        for entry in image.table(&JUMP_TABLE)?.chunks_exact(3) {
+            detours.entry(entry[0]).or_default().push(entry[1]);
+        }
+        Ok(Self {
+            image,
+            decoder: Decoder::new(image)?,
+            insns: RefCell::default(),
+            detours,
+            returns: RefCell::default(),
+            stored: image.code_addresses(&[&MCOUNT_LOC, &EX_TABLE, &JUMP_TABLE])?,
+        })
+    }
+
+    /// The instruction at an address, [`None`] if there is none.
+    pub fn insn(&self, address: u32) -> Result<Option<Insn>> {
+        if let Some(insn) = self.insns.borrow().get(&address) {
+            return Ok(*insn);
+        }
+        let insn = match self.image.word(address) {
+            Some(word) => self.decoder.decode(address, word)?,
+            None => None,
+        };
+        // `BUG()` is written as data on ARM.
+        let is_trap = |insn: &Insn| insn.flow == Flow::Stop;
+        let insn = insn.filter(|insn| self.image.is_code(address) || is_trap(insn));
+        self.insns.borrow_mut().insert(address, insn);
+        Ok(insn)
+    }
+
+    /// Whether the function at an address can return.
+    fn returns(&self, address: u32) -> Result<bool> {
+        if let Some(known) = self.returns.borrow().get(&address) {
+            return Ok(*known);
+        }
+        let Some(function) = self.image.function(address) else {
+            return Ok(true);
+        };
+        // What calls itself may return as long as nothing else is known.
+        self.returns.borrow_mut().insert(address, true);
+        let mut seen = HashSet::from([address]);
+        let mut work = vec![address];
+        let mut returns = false;
+        while let Some(at) = work.pop().filter(|_| !returns) {
+            let Some(insn) = self.insn(at)? else {
+                returns = true;
+                break;
+            };
+            returns = match insn.flow {
+                Flow::Return | Flow::JumpIndirect => true,
+                Flow::Jump(to) => self.is_tail_call(Some(function), to) && self.returns(to)?,
+                _ => false,
+            };
+            for edge in self.edges(at, &insn)? {
+                let (Edge::Instead(to) | Edge::Behind { to, .. } | Edge::Taken { to, .. }) = edge;
+                if seen.insert(to) {
+                    work.push(to);
+                }
+            }
+        }
+        self.returns.borrow_mut().insert(address, returns);
+        Ok(returns)
+    }
+
+    /// Where a jump out of a function goes is the start of another, called in the first one's
+    /// place.
+    pub fn is_tail_call(&self, from: Option<&Function>, to: u32) -> bool {
+        if from.is_some_and(|f| f.contains(to)) {
+            return false;
+        }
+        match self.image.function(to) {
+            Some(function) => function.start == to && !function.is_split_off(),
+            // A module's jump to the kernel or to another module.
+            None => self.image.word(to).is_none(),
+        }
+    }
+
+    /// All ways on from the instruction at `address` within its function, calls passed over.
+    ///
+    /// An indirect jump leads to all addresses in its function that are stored anywhere, those in
+    /// tables of jumps among them, or else is the call of a function in this one's place.
+    pub fn edges(&self, address: u32, insn: &Insn) -> Result<Vec<Edge>> {
+        // What handles exceptions can lie apart from functions.
+        let function = self.image.function(address);
+        let mut edges: Vec<Edge> = self
+            .detours
+            .get(&address)
+            .into_iter()
+            .flatten()
+            .map(|to| Edge::Instead(*to))
+            .collect();
+
+        let slot_address = address.wrapping_add(4);
+        let taken = (insn.slot != Slot::None).then_some(slot_address);
+        let not_taken = (insn.slot == Slot::Always).then_some(slot_address);
+        match insn.flow {
+            Flow::Call(callee) if !self.returns(callee)? => (),
+            Flow::Next | Flow::Call(_) | Flow::CallIndirect { .. } => edges.push(Edge::Taken {
+                to: insn.behind(address),
+                slot: taken,
+            }),
+            Flow::Jump(to) if self.is_tail_call(function, to) => (),
+            Flow::Jump(to) => edges.push(Edge::Taken { to, slot: taken }),
+            Flow::JumpIndirect => {
+                let Some(function) = function else {
+                    bail!("{} jumps to who knows where", self.image.name(address));
+                };
+                let first = self.stored.partition_point(|a| *a <= function.start);
+                let inside = self.stored[first..]
+                    .iter()
+                    .take_while(|a| **a < function.end);
+                edges.extend(inside.map(|to| Edge::Taken {
+                    to: *to,
+                    slot: taken,
+                }));
+            }
+            Flow::Return | Flow::Stop => (),
+        }
+        if insn.conditional {
+            edges.push(Edge::Behind {
+                to: insn.behind(address),
+                slot: not_taken,
+            });
+        }
+        // What follows a call that does not return is another function, or data.
+        edges.retain(|edge| match edge {
+            Edge::Behind { to, .. } | Edge::Taken { to, .. } => {
+                let here = function.is_none_or(|f| f.contains(*to)) && self.image.is_code(*to);
+                here || *to != insn.behind(address)
+            }
+            Edge::Instead(_) => true,
+        });
+        Ok(edges)
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The call sites that an image records.
+
+use anyhow::Result;
+use ftrace_pure::insn::mips;
+use ftrace_pure::site::Layout;
+use ftrace_pure::site::State;
+use ftrace_pure::site::A32_MCOUNT;
+use ftrace_pure::site::MAX_WORDS;
+use ftrace_pure::site::MIPS_CORE;
+use ftrace_pure::site::MIPS_MODULE;
+
+use crate::image::Image;
+use crate::image::Isa;
+use crate::image::MCOUNT_LOC;
+
+/// Bytes of `move at, ra` and of what sets `$12`, ahead of [`MIPS_CORE`].
+const MIPS_CORE_AHEAD: u32 = 8;
+
+/// A call site.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    pub ip: u32,
+    pub layout: &'static Layout,
+}
+
+impl Site {
+    /// The address of the first instruction that the compiler emits for the site.
+    pub fn start(&self) -> u32 {
+        let first = self.layout.words.first();
+        let first = first.map_or(self.ip, |word| word.address(self.ip));
+        match self.layout.name == MIPS_CORE.name {
+            true => first.wrapping_sub(MIPS_CORE_AHEAD),
+            false => first,
+        }
+    }
+
+    /// The address behind the site.
+    pub fn end(&self) -> u32 {
+        let last = self.layout.words.last();
+        last.map_or(self.ip, |word| word.address(self.ip).wrapping_add(4))
+    }
+}
+
+/// What `__mcount_loc` records.
+#[derive(Debug, Default)]
+pub struct Sites {
+    pub good: Vec<Site>,
+    /// What is wrong with the others.
+    pub bad: Vec<String>,
+    /// Entries that the build emptied: functions left out of the kernel.
+    pub emptied: usize,
+}
+
+/// The layouts that the backend asks for, as `Arch::layout()` does: one for a kind of image.
+fn layout(image: &Image) -> &'static Layout {
+    match (image.isa, image.module) {
+        (Isa::A32, _) => &A32_MCOUNT,
+        (Isa::Mips32 | Isa::Mips32R6, false) => &MIPS_CORE,
+        (Isa::Mips32 | Isa::Mips32R6, true) => &MIPS_MODULE,
+    }
+}
+
+/// Decodes all sites.
+pub fn sites(image: &Image) -> Result<Sites> {
+    let layout = layout(image);
+    let mut sites = Sites::default();
+    for ip in image.table(&MCOUNT_LOC)? {
+        if ip == 0 {
+            sites.emptied += 1;
+            continue;
+        }
+        match check(image, layout, ip) {
+            Ok(()) => sites.good.push(Site { ip, layout }),
+            Err(problem) => {
+                let name = image.name(ip);
+                sites.bad.push(format!("{ip:#x} {name}: {problem}"));
+            }
+        }
+    }
+    Ok(sites)
+}
+
+fn check(image: &Image, layout: &Layout, ip: u32) -> Result<(), String> {
+    let mut words = [0; MAX_WORDS];
+    for (insn, word) in words.iter_mut().zip(layout.words) {
+        let address = word.address(ip);
+        let code = image.word(address).filter(|_| image.is_code(address));
+        *insn = code.ok_or("is not in code")?;
+    }
+    let Some(target) = layout.decode(ip, &words, State::Compiled) else {
+        let words = &words[..layout.words.len()];
+        return Err(format!(
+            "{words:08x?} is not a compiled {} site",
+            layout.name
+        ));
+    };
+    let ahead = image.word(ip.wrapping_sub(MIPS_CORE_AHEAD));
+    if layout.name == MIPS_CORE.name && !ahead.is_some_and(|w| mips::MOVE_AT_RA.contains(&w)) {
+        return Err(format!("{ahead:08x?} ahead of it is not `move at, ra`"));
+    }
+    let mcount = match image.isa {
+        Isa::A32 => "__gnu_mcount_nc",
+        Isa::Mips32 | Isa::Mips32R6 => "_mcount",
+    };
+    // The linker puts a veneer between where the branch does not reach.
+    let name = image.name(target);
+    if name != mcount && name != format!("__{mcount}_veneer") {
+        return Err(format!("calls {name} and not {mcount}"));
+    }
+    Ok(())
+}
