@@ -31,6 +31,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use anyhow::Result;
+use indicatif::MultiProgress;
 use indicatif::ProgressBar;
 use indicatif::ProgressStyle;
 use nix::poll::poll;
@@ -153,11 +154,17 @@ pub fn tail(log: &Path) -> Vec<String> {
 pub struct Ui {
     logs: PathBuf,
     verbose: bool,
+    /// The steps under way: several at a time, in as many threads.
+    bars: MultiProgress,
 }
 
 impl Ui {
     pub fn new(logs: PathBuf, verbose: bool) -> Self {
-        Self { logs, verbose }
+        Self {
+            logs,
+            verbose,
+            bars: MultiProgress::new(),
+        }
     }
 
     /// Whether the user asked for the output of everything (`V=1`).
@@ -167,7 +174,7 @@ impl Ui {
 
     /// Says something between steps.
     pub fn note(&self, text: &str) {
-        eprintln!("{text}");
+        self.bars.suspend(|| eprintln!("{text}"));
     }
 
     /// Does `work` as one step, whose commands write to the log `name`.
@@ -182,14 +189,15 @@ impl Ui {
             .and_then(|()| File::create(&log))
             .with_context(|| format!("cannot write {}", log.display()))?;
         let bar = if io::stderr().is_terminal() && !self.verbose {
-            let bar = ProgressBar::new_spinner().with_message(title.to_string());
+            let bar = self.bars.add(ProgressBar::new_spinner());
+            bar.set_message(title.to_string());
             bar.set_style(ProgressStyle::with_template(
                 "{spinner} {msg} {elapsed:.dim} {prefix:.dim}",
             )?);
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         } else {
-            eprintln!("      {title} ...");
+            self.note(&format!("      {title} ..."));
             ProgressBar::hidden()
         };
         let start = Instant::now();
@@ -203,11 +211,11 @@ impl Ui {
         step.bar.finish_and_clear();
         let verdict = if result.is_ok() { "  ok" } else { "FAIL" };
         let detail = step.folded.take().map(|text| format!(": {text}"));
-        eprintln!(
+        self.note(&format!(
             "{verdict}  {title}{} ({:.1} s)",
             detail.unwrap_or_default(),
             start.elapsed().as_secs_f32()
-        );
+        ));
         result.with_context(|| format!("{title} failed"))
     }
 }
