@@ -270,10 +270,16 @@ impl Check<'_> {
                 growth.err().map(|e| format!("{e:#}")),
             ));
         }
-        self.add(&build, start.elapsed(), cases);
         let Ok(built) = built else {
+            // Whatever was asked for has failed with it.
+            self.results.add(Suite {
+                name: build,
+                cases,
+                time: start.elapsed(),
+            });
             return Ok(());
         };
+        self.add(&build, start.elapsed(), cases);
 
         if boots_tests {
             let limits = Limits::default();
