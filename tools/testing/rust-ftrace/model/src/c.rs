@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C backends of Linux 7.3: `arch/{arm,mips}/kernel/{ftrace.c,entry-ftrace.S,mcount.S}`.
+//!
+//! Their layouts are tables of the type that the Rust backend has; that two words of one differ
+//! between off and on is what that one refuses at compile time.
+
+use crate::{
+    code::{
+        Code,
+        Site,
+        CORE_SITE,
+        ENTRY,
+        GRAPH_ENTRY,
+        MCOUNT,
+        MODULE_SITE,
+        STUB, //
+    },
+    isa::{
+        copy,
+        Isa,
+        Op,
+        Reg,
+        A32_ADD_SP_4, //
+    },
+    plan::{
+        self,
+        Change,
+        Step, //
+    },
+};
+use ftrace_pure::{
+    insn::{
+        a32,
+        mips, //
+    },
+    site::{
+        Layout,
+        Slot,
+        Word,
+        A32_FUNC_CALL,
+        A32_GRAPH_JUMP,
+        MIPS_FUNC_CALL,
+        MIPS_GRAPH_JUMP, //
+    },
+};
+
+const fn constant(offset: i32, slot: Slot) -> Word {
+    Word {
+        offset,
+        compiled: slot,
+        off: slot,
+        on: slot,
+    }
+}
+
+/// ARM: the site keeps its `push {lr}` and undoes it itself while it is off.
+pub static A32: Layout = Layout {
+    name: "c-a32",
+    words: &[
+        constant(-4, Slot::Insn(a32::PUSH_LR)),
+        Word {
+            offset: 0,
+            compiled: Slot::A32Bl,
+            off: Slot::Insn(A32_ADD_SP_4),
+            on: Slot::A32Bl,
+        },
+    ],
+};
+
+/// MIPS, the kernel.
+pub static MIPS_CORE: Layout = Layout {
+    name: "c-mips-core",
+    words: &[
+        Word {
+            offset: 0,
+            compiled: Slot::MipsJal,
+            off: Slot::Insn(mips::NOP),
+            on: Slot::MipsJal,
+        },
+        Word {
+            offset: 4,
+            compiled: Slot::Insn(mips::ADDIU_SP_M8),
+            off: Slot::Insn(mips::NOP),
+            on: Slot::Insn(mips::NOP),
+        },
+    ],
+};
+
+/// MIPS, modules.
+pub static MIPS_MODULE: Layout = Layout {
+    name: "c-mips-module",
+    words: &[
+        Word {
+            offset: 0,
+            compiled: Slot::MipsLuiV1,
+            off: Slot::Insn(mips::b_over(5)),
+            on: Slot::MipsLuiV1,
+        },
+        Word {
+            offset: 4,
+            compiled: Slot::MipsAddiuV1,
+            off: Slot::Insn(mips::NOP),
+            on: Slot::MipsAddiuV1,
+        },
+        constant(8, Slot::Kept(&mips::MOVE_AT_RA)),
+        constant(12, Slot::Kept(&[])),
+        constant(16, Slot::Insn(mips::JALR_V1)),
+        constant(20, Slot::Insn(mips::ADDIU_SP_M8)),
+    ],
+};
+
+/// ARM: the code around a site of layout `site`.
+pub fn arm(site: &'static Layout) -> Code {
+    const SITE: u32 = 16;
+    const PARENT: u32 = 20;
+    const LEAVE: Op = Op::Leave {
+        frame: 24,
+        parent: PARENT,
+        site: SITE,
+    };
+    let enter = [
+        Op::Enter(20, &[(Reg::Link, SITE)]),
+        Op::Load(Reg::Arg1, PARENT),
+        Op::Add {
+            to: Reg::Arg0,
+            from: Reg::Link,
+            add: -4,
+        },
+    ];
+    let func = ENTRY + 4 * enter.len() as u32;
+    let mut code = Code::new(
+        Isa::A32,
+        None,
+        Site::compiled(site, CORE_SITE, MCOUNT),
+        Site::compiled(&A32_FUNC_CALL, func, STUB),
+        Site::compiled(&A32_GRAPH_JUMP, func + 4, GRAPH_ENTRY),
+    );
+    code.put(ENTRY, &enter);
+    code.put(func + 8, &[LEAVE]);
+    code.put(
+        GRAPH_ENTRY,
+        &[
+            Op::Load(Reg::Arg1, SITE),
+            Op::Add {
+                to: Reg::Arg1,
+                from: Reg::Arg1,
+                add: -4,
+            },
+            Op::Hook(PARENT),
+            LEAVE,
+        ],
+    );
+    code
+}
+
+/// MIPS, the kernel: the code around a site of layout `site`, which enters at `ftrace_caller+8`.
+pub fn mips_core(site: &'static Layout) -> Code {
+    let ahead = copy(Reg::Parent, Reg::Link);
+    let site = Site::compiled(site, CORE_SITE, MCOUNT);
+    mips(Some(ahead), site, ENTRY, &[])
+}
+
+/// MIPS, modules: the code around a site of layout `site`, which enters at `_mcount`. That gives
+/// back what the site's delay slot takes.
+pub fn mips_module(site: &'static Layout) -> Code {
+    let site = Site::compiled(site, MODULE_SITE, MCOUNT);
+    mips(None, site, MCOUNT, &[Op::Nop, Op::AddSp(8)])
+}
+
+fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
+    const PARENT: u32 = 40;
+    const SITE: u32 = 44;
+    const LEAVE: Op = Op::Leave {
+        frame: 48,
+        parent: PARENT,
+        site: SITE,
+    };
+    let (_, end) = site.range();
+    let back = site.ip.wrapping_sub(end).cast_signed();
+    let enter = [
+        Op::Enter(48, &[(Reg::Parent, PARENT), (Reg::Link, SITE)]),
+        Op::Add {
+            to: Reg::Arg0,
+            from: Reg::Link,
+            add: back,
+        },
+    ];
+    let func = entry + 4 * (first.len() + enter.len()) as u32;
+    let mut code = Code::new(
+        Isa::Mips,
+        ahead,
+        site,
+        Site::compiled(&MIPS_FUNC_CALL, func, STUB),
+        Site::compiled(&MIPS_GRAPH_JUMP, func + 8, GRAPH_ENTRY),
+    );
+    let next = code.put(entry, first);
+    code.put(next, &enter);
+    code.put(func + 4, &[copy(Reg::Arg1, Reg::Parent)]);
+    code.put(func + 12, &[Op::Nop, LEAVE]);
+    code.put(
+        GRAPH_ENTRY,
+        &[
+            Op::Load(Reg::Arg1, SITE),
+            Op::Add {
+                to: Reg::Arg1,
+                from: Reg::Arg1,
+                add: back,
+            },
+            Op::Hook(PARENT),
+            LEAVE,
+        ],
+    );
+    code
+}
+
+/// ARM: `ftrace_modify_code()` under `stop_machine()`. No processor but the one that stores is
+/// made to synchronise.
+pub fn change_stopped(code: &mut Code, change: Change) -> Vec<Step> {
+    let mut steps = vec![Step::Stop];
+    for store in plan::stores(code, change) {
+        let Step::Store { address, old, .. } = store else {
+            continue;
+        };
+        let (start, end) = (address, address + 4);
+        steps.extend([
+            Step::Compare { address, old },
+            store,
+            Step::Publish { start, end },
+        ]);
+    }
+    steps.push(Step::Go);
+    steps
+}
+
+/// MIPS: `ftrace_modify_code_2()` and its reverse, while everything runs: nothing is compared,
+/// and `flush_icache_range()` reaches all processors.
+pub fn change_live(code: &mut Code, change: Change) -> Vec<Step> {
+    let mut steps = plan::stores(code, change);
+    if change.to.state == ftrace_pure::site::State::On {
+        steps.reverse();
+    }
+    let (start, end) = code.site(change.place).range();
+    steps.extend([Step::Publish { start, end }, Step::Synchronise, Step::Go]);
+    steps
+}

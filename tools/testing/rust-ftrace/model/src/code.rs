@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The code that tasks execute: a traced function and what its call site calls.
+
+use crate::isa::{
+    Isa,
+    Op, //
+};
+use ftrace_pure::{
+    insn::{
+        a32,
+        mips, //
+    },
+    site::{
+        Content,
+        Layout,
+        Slot,
+        State,
+        MAX_WORDS, //
+    },
+};
+use std::collections::BTreeMap;
+
+/// Where the traced function returns to.
+pub const CALLER: u32 = 0x8010_0404;
+/// `return_to_handler`.
+pub const HANDLER: u32 = 0x8010_0800;
+/// The compiler's profiling function. Its lower half is negative.
+pub const MCOUNT: u32 = 0x8011_8100;
+/// `ftrace_caller`. Its lower half is negative, and its upper half that of nothing else.
+pub const ENTRY: u32 = 0x8012_9abc;
+/// Another entry, which differs from `ftrace_caller` in both halves of its address.
+pub const OTHER_ENTRY: u32 = 0x8015_8004;
+/// `ftrace_graph_caller`.
+pub const GRAPH_ENTRY: u32 = 0x8012_a000;
+/// `ftrace_stub`.
+pub const STUB: u32 = 0x8012_a100;
+/// A tracer.
+pub const TRACER: u32 = 0x8014_0000;
+/// Another tracer.
+pub const OTHER_TRACER: u32 = 0x8014_0100;
+
+/// Where a traced function of the kernel has its call site.
+pub const CORE_SITE: u32 = 0x8010_1004;
+/// Where one of a module has it: out of reach of `jal`.
+pub const MODULE_SITE: u32 = 0xc000_1004;
+
+/// The sites, in the order of [`Code::sites`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The call site of the traced function.
+    Call,
+    /// The call of the tracer in the entry.
+    Func,
+    /// The jump to the graph tracer in the entry.
+    Graph,
+}
+
+/// A call site in memory.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What its words are.
+    pub layout: &'static Layout,
+    /// Its address.
+    pub ip: u32,
+    /// What its words are now.
+    pub content: Content,
+    /// Its words now.
+    pub words: [u32; MAX_WORDS],
+    /// All words that it has had since tasks can execute it.
+    pub contents: Vec<[u32; MAX_WORDS]>,
+}
+
+impl Site {
+    /// Returns a site as the compiler left it: it calls `target`.
+    pub fn compiled(layout: &'static Layout, ip: u32, target: u32) -> Self {
+        let mut words = [0; MAX_WORDS];
+        for (word, row) in words.iter_mut().zip(layout.words) {
+            let pc = row.address(ip);
+            *word = match row.compiled {
+                Slot::Insn(insn) => Some(insn),
+                // `addiu $12, sp, 20`, as gcc sets `$12`.
+                Slot::Kept([]) => Some(0x27ac_0014),
+                Slot::Kept([insn, ..]) => Some(*insn),
+                Slot::A32B => a32::b(pc, target),
+                Slot::A32Bl => a32::bl(pc, target),
+                Slot::MipsJ => mips::j(pc, target),
+                Slot::MipsJal => mips::jal(pc, target),
+                Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
+                Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
+            }
+            .expect("the model's addresses are within reach");
+        }
+        let content = Content {
+            state: State::Compiled,
+            target,
+        };
+        Site {
+            layout,
+            ip,
+            content,
+            words,
+            contents: vec![words],
+        }
+    }
+
+    /// Returns the address of the first word and that after the last one.
+    pub fn range(&self) -> (u32, u32) {
+        let address = |i: usize| self.layout.words[i].address(self.ip);
+        (address(0), address(self.layout.words.len() - 1) + 4)
+    }
+
+    /// Returns the place of the word at `pc` in the site.
+    pub fn place(&self, pc: u32) -> Option<usize> {
+        let (start, end) = self.range();
+        (start..end)
+            .contains(&pc)
+            .then(|| (pc - start) as usize / 4)
+    }
+
+    /// Returns the words by their addresses.
+    pub fn memory(&self) -> BTreeMap<u32, u32> {
+        let addresses = self.layout.words.iter().map(|word| word.address(self.ip));
+        addresses.zip(self.words).collect()
+    }
+
+    /// Notes that the words are now `memory`, which is what `content` stands for.
+    pub fn now(&mut self, memory: &BTreeMap<u32, u32>, content: Content) {
+        for (word, row) in self.words.iter_mut().zip(self.layout.words) {
+            *word = memory[&row.address(self.ip)];
+        }
+        self.content = content;
+        self.contents.push(self.words);
+    }
+}
+
+/// What tasks execute.
+#[derive(Clone, Debug)]
+pub struct Code {
+    /// Its instruction set.
+    pub isa: Isa,
+    /// The first instruction of interest in the traced function.
+    pub start: u32,
+    /// The instructions that never change.
+    pub ops: BTreeMap<u32, Op>,
+    /// Those that do.
+    pub sites: [Site; 3],
+    /// Names of addresses.
+    pub symbols: BTreeMap<u32, &'static str>,
+}
+
+impl Code {
+    /// Returns the code of which `site` is the call site, within an entry that calls a tracer at
+    /// `func` and jumps to the graph tracer at `graph`.
+    ///
+    /// `ahead` is executed before the site.
+    pub fn new(isa: Isa, ahead: Option<Op>, site: Site, func: Site, graph: Site) -> Self {
+        let (mut start, body) = site.range();
+        let mut ops = BTreeMap::from([
+            (body, Op::Body),
+            (STUB, Op::Return),
+            (TRACER, Op::Tracer),
+            (OTHER_TRACER, Op::Tracer),
+        ]);
+        if let Some(op) = ahead {
+            start -= 4;
+            ops.insert(start, op);
+        }
+        let symbols = BTreeMap::from([
+            (CALLER, "its caller"),
+            (HANDLER, "return_to_handler"),
+            (MCOUNT, "mcount"),
+            (ENTRY, "ftrace_caller"),
+            (GRAPH_ENTRY, "ftrace_graph_caller"),
+            (STUB, "ftrace_stub"),
+            (TRACER, "tracer"),
+            (OTHER_TRACER, "other_tracer"),
+            (body, "body"),
+            (func.ip, "ftrace_call"),
+            (graph.ip, "ftrace_graph_call"),
+            (site.ip, "site"),
+        ]);
+        Code {
+            isa,
+            start,
+            ops,
+            sites: [site, func, graph],
+            symbols,
+        }
+    }
+
+    /// Adds instructions from `address` on, and returns the address after them.
+    pub fn put(&mut self, address: u32, ops: &[Op]) -> u32 {
+        let mut address = address;
+        for op in ops {
+            self.ops.insert(address, *op);
+            address += 4;
+        }
+        address
+    }
+
+    /// Returns the site at `place`.
+    pub fn site(&self, place: Place) -> &Site {
+        &self.sites[place as usize]
+    }
+
+    /// Returns the site and the place in it of the word at `pc`.
+    pub fn word(&self, pc: u32) -> Option<(&Site, usize)> {
+        self.sites
+            .iter()
+            .find_map(|site| Some((site, site.place(pc)?)))
+    }
+
+    /// Returns whether something can be executed at `pc`.
+    pub fn contains(&self, pc: u32) -> bool {
+        self.ops.contains_key(&pc) || self.word(pc).is_some()
+    }
+
+    /// Returns whether `pc` is in what call sites call.
+    pub fn is_entry(&self, pc: u32) -> bool {
+        (ENTRY..STUB).contains(&pc)
+    }
+
+    /// Returns `address` with its name.
+    pub fn symbol(&self, address: u32) -> String {
+        match self.symbols.get(&address) {
+            Some(name) => format!("{address:08x} <{name}>"),
+            None => format!("{address:08x}"),
+        }
+    }
+
+    /// Returns the instruction `insn` at `pc` as text.
+    pub fn text(&self, pc: u32, insn: u32) -> String {
+        match self.isa.decode(pc, insn) {
+            Some(op) => self.isa.text(op, |address| self.symbol(address)),
+            None => format!(".word {insn:#010x}"),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What instructions do, as far as call sites depend on it.
+
+use ftrace_pure::insn::{
+    a32,
+    mips, //
+};
+
+/// `add sp, sp, #4`: what the C backend turns an A32 site off with.
+pub const A32_ADD_SP_4: u32 = 0xe28d_d004;
+
+/// `move ra, at`.
+pub const MIPS_MOVE_RA_AT: u32 = 0x0020_f825;
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// A32.
+    A32,
+    /// MIPS32, o32.
+    Mips,
+}
+
+/// A register that a site, or what it calls, uses to hand over or to form an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reg {
+    /// `r0`, `a0`.
+    Arg0,
+    /// `r1`, `a1`.
+    Arg1,
+    /// `ip`, `at`: the return address of the traced function, from the site to what it calls.
+    Parent,
+    /// `lr`, `ra`.
+    Link,
+    /// `r3`, `v1`.
+    V1,
+    /// `r2`, `t0`.
+    Temp,
+}
+
+impl Reg {
+    /// All registers, in the order of [`Regs`].
+    pub const ALL: [Reg; 6] = [
+        Reg::Arg0,
+        Reg::Arg1,
+        Reg::Parent,
+        Reg::Link,
+        Reg::V1,
+        Reg::Temp,
+    ];
+}
+
+/// The registers of a task.
+pub type Regs = [u32; Reg::ALL.len()];
+
+/// An instruction, or a run of instructions in which no word changes and no task changes what
+/// another one sees, so that it does not matter where in it a task is preempted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Changes nothing that the model has.
+    Nop,
+    /// `to = from + add`.
+    Add {
+        /// Destination.
+        to: Reg,
+        /// Source.
+        from: Reg,
+        /// Summand.
+        add: i32,
+    },
+    /// `lui to, value >> 16`.
+    Upper {
+        /// Destination.
+        to: Reg,
+        /// Value of the register.
+        value: u32,
+    },
+    /// `sp += add`.
+    AddSp(i32),
+    /// Takes a frame of this many bytes and saves the registers in it.
+    Enter(u32, &'static [(Reg, u32)]),
+    /// Loads a register from the stack.
+    Load(Reg, u32),
+    /// Leaves a frame: the traced function's return address goes from the stack to the link
+    /// register, and the processor to the address after the site.
+    Leave {
+        /// Size of the frame.
+        frame: u32,
+        /// Offset of the return address.
+        parent: u32,
+        /// Offset of the address after the site.
+        site: u32,
+    },
+    /// `jr ra; move ra, at`: as [`Op::Leave`], from registers.
+    Back,
+    /// Goes to an address.
+    Jump(u32),
+    /// Calls an address.
+    Call(u32),
+    /// Calls the address in a register.
+    CallReg(Reg),
+    /// Returns to the address in the link register.
+    Return,
+    /// A tracer: its arguments are in the argument registers.
+    Tracer,
+    /// The call of `prepare_ftrace_return()`, which replaces the return address at this offset
+    /// of the stack and has the site in the second argument register.
+    Hook(u32),
+    /// The traced function's body, up to its return.
+    Body,
+}
+
+/// Returns the copy of a register to another one.
+pub const fn copy(to: Reg, from: Reg) -> Op {
+    Op::Add { to, from, add: 0 }
+}
+
+impl Isa {
+    /// Bytes from a call to where it returns.
+    pub const fn call_size(self) -> u32 {
+        match self {
+            Isa::A32 => 4,
+            Isa::Mips => 8,
+        }
+    }
+
+    /// Whether the instruction after a branch is executed before its target.
+    pub const fn has_delay_slots(self) -> bool {
+        matches!(self, Isa::Mips)
+    }
+
+    /// Whether a processor may execute the instruction while another one exchanges it for one
+    /// that this is said of as well, without synchronisation: then it executes the old or the
+    /// new one.
+    ///
+    /// A32: DDI 0406, A3.5.4, of which sites hold only these. No such list exists for MIPS.
+    pub const fn may_change_live(self, pc: u32, insn: u32) -> bool {
+        match self {
+            Isa::A32 => {
+                insn == a32::NOP
+                    || a32::b_target(pc, insn).is_some()
+                    || a32::bl_target(pc, insn).is_some()
+            }
+            Isa::Mips => false,
+        }
+    }
+
+    /// Returns what the instruction `insn` at `pc` does, [`None`] if no site holds such a one.
+    pub fn decode(self, pc: u32, insn: u32) -> Option<Op> {
+        match self {
+            Isa::A32 => decode_a32(pc, insn),
+            Isa::Mips => decode_mips(pc, insn),
+        }
+    }
+
+    /// Returns the name of a register.
+    pub const fn name(self, reg: Reg) -> &'static str {
+        match (self, reg) {
+            (Isa::A32, Reg::Arg0) => "r0",
+            (Isa::A32, Reg::Arg1) => "r1",
+            (Isa::A32, Reg::Parent) => "ip",
+            (Isa::A32, Reg::Link) => "lr",
+            (Isa::A32, Reg::V1) => "r3",
+            (Isa::A32, Reg::Temp) => "r2",
+            (Isa::Mips, Reg::Arg0) => "a0",
+            (Isa::Mips, Reg::Arg1) => "a1",
+            (Isa::Mips, Reg::Parent) => "at",
+            (Isa::Mips, Reg::Link) => "ra",
+            (Isa::Mips, Reg::V1) => "v1",
+            (Isa::Mips, Reg::Temp) => "t0",
+        }
+    }
+
+    /// Returns `op` as text; `symbol` names addresses.
+    pub fn text(self, op: Op, symbol: impl Fn(u32) -> String) -> String {
+        let a32 = self == Isa::A32;
+        let name = |reg| self.name(reg);
+        match op {
+            Op::Nop => "nop".to_owned(),
+            Op::Add { to, from, add: 0 } => {
+                let mnemonic = if a32 { "mov" } else { "move" };
+                format!("{mnemonic} {}, {}", name(to), name(from))
+            }
+            Op::Add { to, from, add } if a32 => {
+                format!("add {}, {}, #{add}", name(to), name(from))
+            }
+            Op::Add { to, from, add } => format!("addiu {}, {}, {add}", name(to), name(from)),
+            Op::Upper { to, value } => format!("lui {}, {:#x}", name(to), value >> 16),
+            Op::AddSp(add) if a32 => format!("add sp, sp, #{add}"),
+            Op::AddSp(add) => format!("addiu sp, sp, {add}"),
+            Op::Enter(4, [(reg, 0)]) => format!("push {{{}}}", name(*reg)),
+            Op::Enter(frame, saved) => {
+                let saved: Vec<_> = saved.iter().map(|(reg, _)| name(*reg)).collect();
+                format!("takes {frame} bytes of stack, saves {}", saved.join(", "))
+            }
+            Op::Load(reg, offset) if a32 => format!("ldr {}, [sp, #{offset}]", name(reg)),
+            Op::Load(reg, offset) => format!("lw {}, {offset}(sp)", name(reg)),
+            Op::Leave { .. } => "restores and goes back to the site".to_owned(),
+            Op::Back => "jr ra; move ra, at".to_owned(),
+            Op::Jump(target) => format!("{} {}", if a32 { "b" } else { "j" }, symbol(target)),
+            Op::Call(target) => format!("{} {}", if a32 { "bl" } else { "jal" }, symbol(target)),
+            Op::CallReg(reg) => format!("jalr {}", name(reg)),
+            Op::Return => format!("{} {}", if a32 { "bx" } else { "jr" }, name(Reg::Link)),
+            Op::Tracer => "the tracer".to_owned(),
+            Op::Hook(_) => "prepare_ftrace_return()".to_owned(),
+            Op::Body => "the function's body".to_owned(),
+        }
+    }
+}
+
+fn decode_a32(pc: u32, insn: u32) -> Option<Op> {
+    match insn {
+        a32::NOP => Some(Op::Nop),
+        a32::MOV_IP_LR => Some(Op::Add {
+            to: Reg::Parent,
+            from: Reg::Link,
+            add: 0,
+        }),
+        a32::PUSH_LR => Some(Op::Enter(4, &[(Reg::Link, 0)])),
+        A32_ADD_SP_4 => Some(Op::AddSp(4)),
+        _ => a32::bl_target(pc, insn)
+            .map(Op::Call)
+            .or_else(|| a32::b_target(pc, insn).map(Op::Jump)),
+    }
+}
+
+fn decode_mips(pc: u32, insn: u32) -> Option<Op> {
+    match insn {
+        mips::NOP => return Some(Op::Nop),
+        mips::ADDIU_SP_M8 => return Some(Op::AddSp(-8)),
+        mips::JALR_V1 => return Some(Op::CallReg(Reg::V1)),
+        MIPS_MOVE_RA_AT => return Some(copy(Reg::Link, Reg::Parent)),
+        _ => {}
+    }
+    if mips::MOVE_AT_RA.contains(&insn) {
+        return Some(copy(Reg::Parent, Reg::Link));
+    }
+    let over = |skipped: &u8| mips::b_over(*skipped) == insn;
+    if let Some(skipped) = (0..=u8::MAX).find(over) {
+        return Some(Op::Jump(pc.wrapping_add(4 + 4 * u32::from(skipped))));
+    }
+    if let Some(value) = mips::v1_target(insn, mips::addiu_v1(0)) {
+        return Some(Op::Upper { to: Reg::V1, value });
+    }
+    if let Some(add) = mips::v1_target(mips::lui_v1(0), insn) {
+        return Some(Op::Add {
+            to: Reg::V1,
+            from: Reg::V1,
+            add: add.cast_signed(),
+        });
+    }
+    mips::jal_target(pc, insn)
+        .map(Op::Call)
+        .or_else(|| mips::j_target(pc, insn).map(Op::Jump))
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The backend's own patch path, run on recorded text.
+//!
+//! [`text`] is the file that the kernel builds. What it asks of the kernel is here: memory that
+//! can be read and written without faults, and a [`Machine`] that notes when text is published.
+
+use ftrace_pure::site;
+use site::Store;
+use std::{
+    cell::RefCell,
+    collections::BTreeMap, //
+};
+use text::{
+    Machine,
+    Refusal, //
+};
+
+#[expect(dead_code, reason = "the model has its own pages and synchronisation")]
+#[path = "../../../../../rust/kernel/ftrace/text.rs"]
+pub mod text;
+
+pub mod interrupt {
+    pub struct LocalInterruptDisabled;
+
+    pub fn local_interrupt_disable() -> LocalInterruptDisabled {
+        LocalInterruptDisabled
+    }
+}
+
+pub mod page {
+    pub const PAGE_MASK: usize = !0xfff;
+}
+
+pub mod prelude {
+    pub use super::bindings;
+    pub use core::ffi::c_void;
+
+    pub type Result<T, E = core::convert::Infallible> = core::result::Result<T, E>;
+}
+
+pub mod bindings {
+    use super::{
+        Event,
+        TEXT, //
+    };
+    use core::ffi::{
+        c_int,
+        c_void, //
+    };
+
+    const EFAULT: c_int = 14;
+
+    /// # Safety
+    ///
+    /// `to` is valid for a write of a word.
+    pub unsafe fn copy_from_kernel_nofault(
+        to: *mut c_void,
+        from: *const c_void,
+        size: usize,
+    ) -> c_int {
+        assert_eq!(size, 4, "text is read by words");
+        let from = address(from.addr());
+        TEXT.with_borrow_mut(|text| {
+            let Some(word) = text.words.get(&from) else {
+                return -EFAULT;
+            };
+            // SAFETY: By the safety requirements.
+            unsafe { to.cast::<u32>().write(*word) };
+            text.events.push(Event::Read(from));
+            0
+        })
+    }
+
+    /// # Safety
+    ///
+    /// None, the type is that of the kernel's function.
+    pub unsafe fn put_insn_nofault(to: *mut u32, insn: u32) -> c_int {
+        let to = address(to.addr());
+        TEXT.with_borrow_mut(|text| {
+            let Some(word) = text.words.get_mut(&to) else {
+                return -EFAULT;
+            };
+            *word = insn;
+            text.events.push(Event::Store(to, insn));
+            0
+        })
+    }
+
+    pub fn address(host: usize) -> u32 {
+        u32::try_from(host).expect("the text's addresses have 32 bits")
+    }
+}
+
+/// Something that the patch path does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Reads the word at an address.
+    Read(u32),
+    /// Stores a word at an address.
+    Store(u32, u32),
+    /// Publishes the words between two addresses.
+    Publish(u32, u32),
+}
+
+#[derive(Default)]
+struct Text {
+    words: BTreeMap<u32, u32>,
+    events: Vec<Event>,
+}
+
+thread_local! {
+    static TEXT: RefCell<Text> = RefCell::default();
+}
+
+struct Recorder;
+
+// SAFETY: Text is its own alias, and only `bindings` above uses the address.
+unsafe impl Machine for Recorder {
+    fn alias(
+        address: usize,
+        _index: usize,
+        _irq: &interrupt::LocalInterruptDisabled,
+    ) -> prelude::Result<usize> {
+        Ok(address & page::PAGE_MASK)
+    }
+
+    fn release(_address: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
+
+    fn publish(start: usize, end: usize) {
+        let event = Event::Publish(bindings::address(start), bindings::address(end));
+        TEXT.with_borrow_mut(|text| text.events.push(event));
+    }
+
+    fn synchronise() {
+        unreachable!("the patch path leaves synchronisation to its caller");
+    }
+}
+
+/// Does `stores` to text that consists of `words`, as the backend does, and returns what it did.
+pub fn apply(
+    words: &BTreeMap<u32, u32>,
+    stores: &[Option<Store>],
+) -> (Result<(), Refusal>, Vec<Event>) {
+    TEXT.set(Text {
+        words: words.clone(),
+        events: Vec::new(),
+    });
+    // SAFETY: The text is this thread's.
+    let result = unsafe { text::apply::<Recorder>(stores) };
+    (result, TEXT.take().events)
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A model checker of call sites that change while they are executed.
+//!
+//! The sites, what they hold and the stores that change them are those of the kernel: the tables
+//! of `rust/kernel/ftrace/site.rs`, put into steps by `rust/kernel/ftrace/text.rs`, both of which
+//! this crate compiles. Everything else is a model, of which the checker visits every state:
+//!
+//! - Two **tasks** execute a traced function, a leaf, over and over. A task has a program counter,
+//!   a stack, and the registers that a site and what it calls use. It can be preempted between any
+//!   two instructions and go on on any processor. On MIPS, one that is interrupted in a delay slot
+//!   goes on at the branch, which has changed the link register already.
+//! - Two **processors** (one in `mips-up`) fetch each word of a site on their own: any value that
+//!   it has had since what the processor last synchronised with, and not always the same. Data is
+//!   coherent. See [`machine`] for what a flush and a barrier reach.
+//! - The **patcher** goes through a [plan](plan) of stop, compare, store, flush, synchronise and
+//!   go on, at any time and, where nothing is stopped, with anything in between. While processors
+//!   are stopped, tasks stay where they were preempted.
+//! - What call sites call is in [`ours`] and [`c`], after the assembly in `arch/*/kernel`.
+//!   Instructions between which nothing can be told apart are one step there. The words of sites
+//!   are decoded one by one, by the kernel's own decoders.
+//!
+//! # What is promised
+//!
+//! The properties are those of [`property::Fault`], which must never happen, and of
+//! [`property::Sight`], which must happen in some execution so that the former says something.
+//! They hold for [`scenario::ours`] unless it says otherwise. [`scenario::c`] are the C backends,
+//! [`scenario::mistakes`] are plans and tables that are wrong; for each of them the checker
+//! must find the faults that it names.
+//!
+//! # What is left out
+//!
+//! - A word is fetched whole: that it is aligned is checked elsewhere. Among A32 instructions that
+//!   the architecture allows to be exchanged live, an unsynchronised fetch gets one of the values;
+//!   with any other it counts as a fault, but is then modelled in the same way.
+//! - Exceptions and their returns do not count as synchronisation, though they are on ARM. Nothing
+//!   that the backend does depends on it.
+//! - The order in which a processor's own steps become visible to others, apart from instruction
+//!   fetches. `stop_machine()` and its acquire and release of `done` are taken for what they
+//!   promise; that `update_code()` and `change()` of `rust/kernel/ftrace/backend.rs` are what
+//!   [`plan::change`] does, one has to read.
+//! - Traced functions that save their return address, entries that save all registers, PLT
+//!   entries and veneers, kprobes, modules that are unloaded.
+//! - Two states count as one if the checker's 64-bit hash of them is the same.
+
+pub mod c;
+pub mod check;
+pub mod code;
+pub mod isa;
+mod kernel;
+pub mod machine;
+pub mod ours;
+pub mod plan;
+pub mod property;
+pub mod scenario;
+pub mod system;
+pub mod trace;
+
+// What `rust/kernel/ftrace/text.rs` looks for in the crate's root.
+use kernel::{
+    interrupt,
+    page,
+    prelude, //
+};

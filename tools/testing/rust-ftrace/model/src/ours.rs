@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The code around the Rust backend's sites: `arch/{arm,mips}/kernel/ftrace_caller.S`.
+
+use crate::{
+    code::{
+        Code,
+        Site,
+        CORE_SITE,
+        ENTRY,
+        GRAPH_ENTRY,
+        MCOUNT,
+        MODULE_SITE,
+        STUB, //
+    },
+    isa::{
+        copy,
+        Isa,
+        Op,
+        Reg, //
+    },
+};
+use ftrace_pure::site::{
+    Layout,
+    A32_FUNC_CALL,
+    A32_GRAPH_JUMP,
+    MIPS_FUNC_CALL,
+    MIPS_GRAPH_JUMP, //
+};
+
+/// ARM: what `site` is the layout of calls `ftrace_caller`.
+pub fn arm(site: &'static Layout) -> Code {
+    const FRAME: u32 = 24;
+    const PARENT: u32 = 16;
+    const SITE: u32 = 20;
+    const LEAVE: Op = Op::Leave {
+        frame: FRAME,
+        parent: PARENT,
+        site: SITE,
+    };
+    let isa = Isa::A32;
+    let enter = [
+        Op::Enter(FRAME, &[(Reg::Parent, PARENT), (Reg::Link, SITE)]),
+        Op::Add {
+            to: Reg::Arg0,
+            from: Reg::Link,
+            add: -4,
+        },
+        copy(Reg::Arg1, Reg::Parent),
+    ];
+    let func = ENTRY + 4 * enter.len() as u32;
+    let mut code = Code::new(
+        isa,
+        None,
+        Site::compiled(site, CORE_SITE, MCOUNT),
+        Site::compiled(&A32_FUNC_CALL, func, STUB),
+        Site::compiled(&A32_GRAPH_JUMP, func + 4, GRAPH_ENTRY),
+    );
+    code.put(ENTRY, &enter);
+    code.put(func + 8, &[LEAVE]);
+    code.put(
+        GRAPH_ENTRY,
+        &[
+            Op::Load(Reg::Arg1, SITE),
+            Op::Add {
+                to: Reg::Arg1,
+                from: Reg::Arg1,
+                add: -4,
+            },
+            Op::Hook(PARENT),
+            LEAVE,
+        ],
+    );
+    code.put(
+        MCOUNT,
+        &[
+            Op::Enter(4, &[(Reg::Link, 0)]),
+            Op::Leave {
+                frame: 8,
+                parent: 4,
+                site: 0,
+            },
+        ],
+    );
+    code
+}
+
+/// MIPS, the kernel: what `site` is the layout of calls `ftrace_caller`.
+pub fn mips_core(site: &'static Layout) -> Code {
+    let ahead = copy(Reg::Parent, Reg::Link);
+    mips(Some(ahead), Site::compiled(site, CORE_SITE, MCOUNT))
+}
+
+/// MIPS, modules: what `site` is the layout of calls `ftrace_module_caller`.
+pub fn mips_module(site: &'static Layout) -> Code {
+    mips(None, Site::compiled(site, MODULE_SITE, MCOUNT))
+}
+
+fn mips(ahead: Option<Op>, site: Site) -> Code {
+    const FRAME: u32 = 48;
+    const SITE: u32 = 36;
+    const PARENT: u32 = 40;
+    const RA: u32 = 44;
+    const LEAVE: Op = Op::Leave {
+        frame: FRAME,
+        parent: PARENT,
+        site: RA,
+    };
+    let (_, end) = site.range();
+    let enter = [
+        // `ftrace_caller` and `ftrace_module_caller` differ in this.
+        Op::Add {
+            to: Reg::Temp,
+            from: Reg::Link,
+            add: site.ip.wrapping_sub(end).cast_signed(),
+        },
+        Op::Enter(
+            FRAME,
+            &[(Reg::Link, RA), (Reg::Parent, PARENT), (Reg::Temp, SITE)],
+        ),
+        copy(Reg::Arg0, Reg::Temp),
+        copy(Reg::Arg1, Reg::Parent),
+    ];
+    let func = ENTRY + 4 * enter.len() as u32;
+    let mut code = Code::new(
+        Isa::Mips,
+        ahead,
+        site,
+        Site::compiled(&MIPS_FUNC_CALL, func, STUB),
+        Site::compiled(&MIPS_GRAPH_JUMP, func + 8, GRAPH_ENTRY),
+    );
+    code.put(ENTRY, &enter);
+    code.put(func + 4, &[Op::Nop]);
+    code.put(func + 12, &[Op::Nop, LEAVE]);
+    code.put(
+        GRAPH_ENTRY,
+        &[Op::Load(Reg::Arg1, SITE), Op::Hook(PARENT), LEAVE],
+    );
+    code.put(MCOUNT, &[Op::AddSp(8), Op::Back]);
+    code
+}

@@ -1,0 +1,631 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Processors, tasks and the patcher as a state machine.
+
+use crate::{
+    code::{
+        Code,
+        Place,
+        CALLER,
+        HANDLER, //
+    },
+    isa::{
+        Op,
+        Reg,
+        Regs, //
+    },
+    machine::{
+        Machine,
+        CPUS, //
+    },
+    plan::Step,
+    property::{
+        Fault,
+        Faults, //
+    },
+};
+use stateright::{
+    Model,
+    Property, //
+};
+
+/// Number of tasks.
+pub const TASKS: usize = 2;
+
+/// The largest number of words that change.
+pub const WORDS: usize = 3;
+
+/// Bytes of stack of a task.
+const STACK: usize = 64;
+
+/// What a register holds that the C code of a tracer has used.
+const CLOBBERED: u32 = 0xdead_dead;
+
+/// A task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// Address of the next instruction; one that is nowhere if the task is dead.
+    pub pc: u32,
+    /// Where the branch goes in whose delay slot `pc` is.
+    pub branch: Option<u32>,
+    /// Its registers.
+    pub regs: Regs,
+    /// Its stack, from the lowest address on. The traced function's frame ends above it.
+    pub stack: [u32; STACK / 4],
+    /// Bytes of stack in use. Negative if more was given back than taken.
+    pub used: i32,
+    /// The contents of the site, by bits, that all words executed in this pass belong to.
+    pub pass: u8,
+    /// `pass` before the branch in whose delay slot `pc` is.
+    pub pass_before: u8,
+    /// Whether `return_to_handler` stands in for the return address.
+    pub hooked: bool,
+    /// The processor that executes the task, or did so last.
+    pub cpu: u8,
+    /// Whether it executes the task now.
+    pub running: bool,
+    /// Whether the task has gone from processor to processor since it entered the function.
+    pub migrated: bool,
+}
+
+impl Task {
+    fn new(code: &Code) -> Self {
+        let mut regs = [0; Reg::ALL.len()];
+        regs[Reg::Link as usize] = CALLER;
+        Task {
+            pc: code.start,
+            branch: None,
+            regs,
+            stack: [0; STACK / 4],
+            used: 0,
+            pass: 0,
+            pass_before: 0,
+            hooked: false,
+            cpu: 0,
+            running: false,
+            migrated: false,
+        }
+    }
+
+    /// Returns a register.
+    pub fn reg(&self, reg: Reg) -> u32 {
+        self.regs[reg as usize]
+    }
+
+    fn set(&mut self, reg: Reg, value: u32) {
+        self.regs[reg as usize] = value;
+    }
+
+    fn clobber(&mut self) {
+        self.regs = [CLOBBERED; Reg::ALL.len()];
+    }
+
+    /// Whether the task executes within the traced function, its entry excepted.
+    fn is_inside(&self, code: &Code) -> bool {
+        self.pc != code.start || self.branch.is_some()
+    }
+
+    /// Stops the task between two instructions. A branch is executed again if its delay slot has
+    /// not been: that is where the processor says that it was interrupted.
+    fn interrupt(&mut self) {
+        if self.branch.take().is_some() {
+            self.pc = self.pc.wrapping_sub(4);
+            self.pass = self.pass_before;
+        }
+    }
+
+    fn slot(&mut self, offset: u32) -> Option<&mut u32> {
+        let index = (STACK as i32 - self.used + offset as i32) / 4;
+        self.stack.get_mut(usize::try_from(index).ok()?)
+    }
+
+    fn load(&mut self, offset: u32) -> u32 {
+        self.slot(offset).map_or(CLOBBERED, |slot| *slot)
+    }
+
+    fn add_sp(&mut self, add: i32) {
+        self.used -= add;
+        // What is below the stack pointer is lost.
+        let free = (STACK as i32 - self.used).clamp(0, STACK as i32) as usize / 4;
+        self.stack[..free].fill(0);
+    }
+}
+
+/// What a processor may hold of the words that change, by the numbers of their values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cpu {
+    /// The oldest value that its instruction cache may hold.
+    pub cached: [u8; WORDS],
+    /// The oldest value that it may execute: that, or what it fetched ahead before.
+    pub fetched: [u8; WORDS],
+    /// Whether it waits in `stop_machine()`.
+    pub stopped: bool,
+}
+
+/// Who changes text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Patcher {
+    /// The next step of the plan.
+    pub step: u8,
+    /// The processor that works, when one has claimed the work.
+    pub writer: Option<u8>,
+    /// The processors, by bits, that have done the step.
+    pub done: u8,
+    /// Whether a word was not what it must be.
+    pub refused: bool,
+}
+
+/// A state of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The tasks.
+    pub tasks: [Task; TASKS],
+    /// The processors.
+    pub cpus: [Cpu; CPUS],
+    /// The patcher.
+    pub patcher: Patcher,
+    /// Number of the value in memory of each word that changes.
+    pub latest: [u8; WORDS],
+    /// Number of the newest value that instruction fetches of any processor can get from memory.
+    pub published: [u8; WORDS],
+    /// Number of the value when the last change was over.
+    pub settled: [u8; WORDS],
+    /// What went wrong in the last transition.
+    pub faults: Faults,
+}
+
+/// A transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A task executes an instruction; if that is a word that changes, the value of this number.
+    Run {
+        /// The task.
+        task: u8,
+        /// Number of the value.
+        value: u8,
+    },
+    /// A task is taken off its processor.
+    Preempt(u8),
+    /// A task goes on.
+    Resume {
+        /// The task.
+        task: u8,
+        /// The processor.
+        cpu: u8,
+    },
+    /// A processor stops.
+    Stop(u8),
+    /// A processor does the next step of the plan.
+    Patch(u8),
+    /// A processor synchronises its instruction fetch.
+    Synchronise(u8),
+    /// The change is over, all processors go on.
+    Go,
+}
+
+/// A word that changes.
+#[derive(Clone, Debug)]
+pub struct Word {
+    /// Its address.
+    pub address: u32,
+    /// Its values in the order in which it gets them.
+    pub values: Vec<u32>,
+}
+
+/// The system.
+#[derive(Clone)]
+pub struct System {
+    /// The processors.
+    pub machine: Machine,
+    /// What tasks execute.
+    pub code: Code,
+    /// What the patcher does.
+    pub steps: Vec<Step>,
+    /// The words that it changes.
+    pub words: Vec<Word>,
+    /// What is to be checked.
+    pub properties: Vec<Property<System>>,
+}
+
+impl System {
+    /// Returns the place in [`words`](Self::words) of the word at `address`.
+    fn variable(&self, address: u32) -> Option<usize> {
+        self.words.iter().position(|word| word.address == address)
+    }
+
+    fn online(&self) -> impl Iterator<Item = u8> {
+        0..self.machine.cpus
+    }
+
+    /// Executes the next instruction of a task.
+    fn run(&self, state: &mut State, task: u8, value: u8) {
+        let cpu = state.tasks[usize::from(task)].cpu;
+        let pc = state.tasks[usize::from(task)].pc;
+        let op = match self.code.word(pc) {
+            None => {
+                state.tasks[usize::from(task)].pass = 0;
+                self.code.ops.get(&pc).copied()
+            }
+            Some(_) => self.fetch(state, task, cpu, value),
+        };
+        let Some(op) = op else {
+            state.faults.add(Fault::Undefined);
+            state.tasks[usize::from(task)].pc = 0;
+            return;
+        };
+        self.execute(state, usize::from(task), op);
+    }
+
+    /// Fetches a word of a site and checks that it may be executed.
+    fn fetch(&self, state: &mut State, task: u8, cpu: u8, value: u8) -> Option<Op> {
+        let State { tasks, faults, .. } = state;
+        let task = &mut tasks[usize::from(task)];
+        let (pc, isa) = (task.pc, self.code.isa);
+        let (site, place) = self.code.word(pc)?;
+        let insn = match self.variable(pc) {
+            None => site.contents[0][place],
+            Some(variable) => {
+                let values = &self.words[variable].values;
+                let oldest = usize::from(state.cpus[usize::from(cpu)].fetched[variable]);
+                let candidates = &values[oldest..=usize::from(state.latest[variable])];
+                let differ = candidates.iter().any(|insn| *insn != candidates[0]);
+                if differ && !candidates.iter().all(|insn| isa.may_change_live(pc, *insn)) {
+                    faults.add(Fault::Unsynchronised);
+                }
+                if value < state.settled[variable] {
+                    faults.add(Fault::Outdated);
+                }
+                values[usize::from(value)]
+            }
+        };
+
+        let all = ((1u16 << site.contents.len()) - 1) as u8;
+        let before = if place == 0 || task.pass == 0 {
+            all
+        } else {
+            task.pass
+        };
+        let same = |contents: &[u32; _]| contents[place] == insn;
+        let fit = site.contents.iter().enumerate();
+        let fit = fit.fold(0, |fit, (i, words)| fit | u8::from(same(words)) << i);
+        task.pass_before = before;
+        task.pass = before & fit;
+        if task.pass == 0 {
+            faults.add(Fault::Mixed);
+        }
+
+        let kept = place < site.layout.words.len()
+            && matches!(
+                site.layout.words[place].compiled,
+                ftrace_pure::site::Slot::Kept([])
+            );
+        isa.decode(pc, insn).or(kept.then_some(Op::Nop))
+    }
+
+    fn execute(&self, state: &mut State, index: usize, op: Op) {
+        let State { tasks, faults, .. } = state;
+        let task = &mut tasks[index];
+        let isa = self.code.isa;
+        let (pc, next) = (task.pc, task.pc.wrapping_add(4));
+        let back = pc.wrapping_add(isa.call_size());
+        let mut target = None;
+
+        match op {
+            Op::Nop => {}
+            Op::Add { to, from, add } => task.set(to, task.reg(from).wrapping_add_signed(add)),
+            Op::Upper { to, value } => task.set(to, value),
+            Op::AddSp(add) => task.add_sp(add),
+            Op::Enter(frame, saved) => {
+                task.add_sp(-(frame as i32));
+                for (reg, offset) in saved {
+                    let value = task.reg(*reg);
+                    if let Some(slot) = task.slot(*offset) {
+                        *slot = value;
+                    }
+                }
+            }
+            Op::Load(reg, offset) => {
+                let value = task.load(offset);
+                task.set(reg, value);
+            }
+            Op::Leave {
+                frame,
+                parent,
+                site,
+            } => {
+                let (parent, site) = (task.load(parent), task.load(site));
+                task.add_sp(frame as i32);
+                task.clobber();
+                task.set(Reg::Link, parent);
+                target = Some(site);
+            }
+            Op::Back => {
+                target = Some(task.reg(Reg::Link));
+                let parent = task.reg(Reg::Parent);
+                task.clobber();
+                task.set(Reg::Link, parent);
+            }
+            Op::Jump(address) => target = Some(address),
+            Op::Call(address) => {
+                task.set(Reg::Link, back);
+                target = Some(address);
+            }
+            Op::CallReg(reg) => {
+                target = Some(task.reg(reg));
+                task.set(Reg::Link, back);
+            }
+            Op::Return => target = Some(task.reg(Reg::Link)),
+            Op::Tracer => {
+                let ip = self.code.site(Place::Call).ip;
+                if task.reg(Reg::Arg0) != ip || task.reg(Reg::Arg1) != CALLER {
+                    faults.add(Fault::Tracer);
+                }
+                target = Some(task.reg(Reg::Link));
+                task.clobber();
+            }
+            Op::Hook(offset) => {
+                let ip = self.code.site(Place::Call).ip;
+                let parent = task.load(offset);
+                if task.reg(Reg::Arg1) != ip || parent != CALLER {
+                    faults.add(Fault::Tracer);
+                }
+                if let Some(slot) = task.slot(offset) {
+                    *slot = HANDLER;
+                }
+                task.hooked = true;
+                task.clobber();
+            }
+            Op::Body => {
+                let expected = if task.hooked { HANDLER } else { CALLER };
+                if task.reg(Reg::Link) != expected {
+                    faults.add(Fault::Return);
+                }
+                if task.used != 0 {
+                    faults.add(Fault::Stack);
+                }
+                let Task { cpu, running, .. } = *task;
+                *task = Task {
+                    cpu,
+                    running,
+                    ..Task::new(&self.code)
+                };
+                return;
+            }
+        }
+
+        // The runs of instructions that the model takes as one have executed their delay slots.
+        let is_word = self.code.word(pc).is_some();
+        let delayed = isa.has_delay_slots() && is_word && target.is_some();
+        if let Some(branch) = task.branch.take() {
+            if target.is_some() {
+                faults.add(Fault::Undefined);
+            }
+            self.go(task, faults, branch);
+        } else if delayed {
+            task.pc = next;
+            task.branch = target;
+        } else {
+            self.go(task, faults, target.unwrap_or(next));
+        }
+    }
+
+    fn go(&self, task: &mut Task, faults: &mut Faults, target: u32) {
+        task.pc = target;
+        if !self.code.contains(target) {
+            faults.add(Fault::Wild);
+        }
+    }
+
+    /// Does the step of the plan that one processor alone does.
+    fn patch(&self, state: &mut State, cpu: u8) {
+        let State {
+            patcher,
+            cpus,
+            latest,
+            published,
+            faults,
+            ..
+        } = state;
+        patcher.writer = Some(cpu);
+        match self.steps[usize::from(patcher.step)] {
+            Step::Compare { address, old } => {
+                if self.value(latest, address) != Some(old) {
+                    patcher.refused = true;
+                    // What is left of the change: to go on.
+                    let rest = &self.steps[usize::from(patcher.step)..];
+                    let skipped = rest.iter().take_while(|step| **step != Step::Synchronise);
+                    patcher.step += skipped.count() as u8;
+                    return;
+                }
+            }
+            Step::Store { address, old, .. } => {
+                if self.value(latest, address) != Some(old) {
+                    faults.add(Fault::Overwritten);
+                }
+                if let Some(variable) = self.variable(address) {
+                    latest[variable] += 1;
+                }
+            }
+            Step::Publish { start, end } => {
+                let local = usize::from(cpu);
+                for (variable, word) in self.words.iter().enumerate() {
+                    if !(start..end).contains(&word.address) {
+                        continue;
+                    }
+                    published[variable] = latest[variable];
+                    for (number, cpu) in cpus.iter_mut().enumerate() {
+                        if number == local || self.machine.publishes_to_all {
+                            cpu.cached[variable] = published[variable];
+                        }
+                    }
+                    cpus[local].fetched[variable] = cpus[local].cached[variable];
+                }
+            }
+            Step::Stop | Step::Synchronise | Step::SynchroniseWriter | Step::Go => {}
+        }
+        patcher.step += 1;
+    }
+
+    /// Returns the word at `address` in memory.
+    fn value(&self, latest: &[u8; WORDS], address: u32) -> Option<u32> {
+        match self.variable(address) {
+            Some(variable) => Some(self.words[variable].values[usize::from(latest[variable])]),
+            None => {
+                let (site, place) = self.code.word(address)?;
+                Some(site.contents[0][place])
+            }
+        }
+    }
+
+    fn synchronise(&self, state: &mut State, cpu: u8) {
+        let published = state.published;
+        let cpu = &mut state.cpus[usize::from(cpu)];
+        if self.machine.synchronise_flushes {
+            cpu.cached = published;
+        }
+        cpu.fetched = cpu.cached;
+    }
+
+    /// Notes that `cpu` has done the step, and goes on if all have.
+    fn done(&self, state: &mut State, cpu: u8) {
+        state.patcher.done |= 1 << cpu;
+        if state.patcher.done.count_ones() == u32::from(self.machine.cpus) {
+            state.patcher.done = 0;
+            state.patcher.step += 1;
+        }
+    }
+
+    /// Takes the task that `cpu` executes, if any, off it.
+    fn preempt_cpu(state: &mut State, cpu: u8) {
+        let mut tasks = state.tasks.iter_mut();
+        if let Some(task) = tasks.find(|task| task.running && task.cpu == cpu) {
+            task.interrupt();
+            task.running = false;
+        }
+    }
+}
+
+impl Model for System {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State {
+            tasks: [Task::new(&self.code); TASKS],
+            cpus: [Cpu::default(); CPUS],
+            patcher: Patcher::default(),
+            latest: [0; WORDS],
+            published: [0; WORDS],
+            settled: [0; WORDS],
+            faults: Faults::default(),
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for (number, task) in (0..).zip(&state.tasks) {
+            if !self.code.contains(task.pc) {
+                continue;
+            }
+            if task.running {
+                let (oldest, latest) = match self.variable(task.pc) {
+                    Some(word) => {
+                        let cpu = &state.cpus[usize::from(task.cpu)];
+                        (cpu.fetched[word], state.latest[word])
+                    }
+                    None => (0, 0),
+                };
+                actions.extend((oldest..=latest).map(|value| Action::Run {
+                    task: number,
+                    value,
+                }));
+                actions.push(Action::Preempt(number));
+                continue;
+            }
+            let free = |cpu: &u8| {
+                !state.cpus[usize::from(*cpu)].stopped
+                    && !state.tasks.iter().any(|t| t.running && t.cpu == *cpu)
+            };
+            actions.extend(
+                self.online()
+                    .filter(free)
+                    .map(|cpu| Action::Resume { task: number, cpu }),
+            );
+        }
+
+        let patcher = &state.patcher;
+        let waiting = |cpu: &u8| patcher.done & 1 << cpu == 0;
+        match self.steps.get(usize::from(patcher.step)) {
+            None => {}
+            Some(Step::Stop) => actions.extend(self.online().filter(waiting).map(Action::Stop)),
+            Some(Step::Synchronise) => {
+                actions.extend(self.online().filter(waiting).map(Action::Synchronise));
+            }
+            Some(Step::SynchroniseWriter) => {
+                actions.extend(patcher.writer.map(Action::Synchronise));
+            }
+            Some(Step::Go) => actions.push(Action::Go),
+            Some(Step::Compare { .. } | Step::Store { .. } | Step::Publish { .. }) => {
+                let free = |cpu: &u8| patcher.writer.is_none_or(|writer| writer == *cpu);
+                actions.extend(self.online().filter(free).map(Action::Patch));
+            }
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = *last;
+        state.faults = Faults::default();
+        match action {
+            Action::Run { task, value } => self.run(&mut state, task, value),
+            Action::Preempt(task) => {
+                Self::preempt_cpu(&mut state, last.tasks[usize::from(task)].cpu)
+            }
+            Action::Resume { task, cpu } => {
+                let task = &mut state.tasks[usize::from(task)];
+                task.migrated |= task.cpu != cpu && task.is_inside(&self.code);
+                task.cpu = cpu;
+                task.running = true;
+            }
+            Action::Stop(cpu) => {
+                Self::preempt_cpu(&mut state, cpu);
+                state.cpus[usize::from(cpu)].stopped = true;
+                self.done(&mut state, cpu);
+            }
+            Action::Patch(cpu) => self.patch(&mut state, cpu),
+            Action::Synchronise(cpu) => {
+                // An interrupt, unless the processor is stopped.
+                let mut tasks = state.tasks.iter_mut();
+                if let Some(task) = tasks.find(|task| task.running && task.cpu == cpu) {
+                    task.interrupt();
+                }
+                self.synchronise(&mut state, cpu);
+                match self.steps[usize::from(state.patcher.step)] {
+                    Step::SynchroniseWriter => state.patcher.step += 1,
+                    _ => self.done(&mut state, cpu),
+                }
+            }
+            Action::Go => {
+                for cpu in &mut state.cpus {
+                    cpu.stopped = false;
+                }
+                state.settled = state.latest;
+                state.patcher.writer = None;
+                state.patcher.step = match state.patcher.refused {
+                    // ftrace disables itself.
+                    true => self.steps.len() as u8,
+                    false => state.patcher.step + 1,
+                };
+            }
+        }
+        // Where a task that is not in the function last ran makes no difference.
+        for task in &mut state.tasks {
+            if !task.running && !task.is_inside(&self.code) {
+                task.cpu = 0;
+            }
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        self.properties.clone()
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The checker finds what it is expected to find, and nothing else.
+
+use ftrace_model::{
+    check::check,
+    scenario::{
+        self,
+        Scenario, //
+    }, //
+};
+
+/// Runs the scenario of this name.
+fn run(scenarios: &[Scenario], name: &str) {
+    let mut named = scenarios.iter().filter(|scenario| scenario.name == name);
+    let (Some(scenario), None) = (named.next(), named.next()) else {
+        panic!("not one scenario of this name");
+    };
+    let verdict = check(scenario);
+    let surprises = verdict.surprises(scenario);
+    assert!(
+        surprises.is_empty(),
+        "{}\n{}",
+        surprises.join("\n"),
+        verdict.traces(scenario)
+    );
+}
+
+/// A test for each scenario of a list, and one that none is left out.
+macro_rules! scenarios {
+    ($list:ident: $($test:ident = $name:literal,)*) => {
+        mod $list {
+            use super::*;
+
+            $(
+                #[test]
+                fn $test() {
+                    run(&scenario::$list(), $name);
+                }
+            )*
+
+            #[test]
+            fn has_a_test_for_each() {
+                let names: Vec<_> = scenario::$list().into_iter().map(|s| s.name).collect();
+                assert_eq!(names, [$($name),*]);
+            }
+        }
+    };
+}
+
+scenarios! { ours:
+    a32_mcount_on = "arm: a32-mcount off, on, off",
+    a32_mcount_off = "arm: a32-mcount on, off, on",
+    mips_core_on = "mips: mips-core off, on, off",
+    mips_core_off = "mips: mips-core on, off, on",
+    mips_module_on = "mips: mips-module off, on, off",
+    mips_module_off = "mips: mips-module on, off, on",
+    mips_up_core_on = "mips-up: mips-core off, on, off",
+    mips_up_core_off = "mips-up: mips-core on, off, on",
+    mips_up_module_on = "mips-up: mips-module off, on, off",
+    mips_up_module_off = "mips-up: mips-module on, off, on",
+    a32_func_call = "arm: a32-mcount, its tracer",
+    a32_graph_jump = "arm: a32-mcount, its graph tracer",
+    a32_all = "arm: a32-mcount, all at once",
+    mips_func_call_of_core = "mips: mips-core, its tracer",
+    mips_graph_jump_of_core = "mips: mips-core, its graph tracer",
+    mips_all_of_core = "mips: mips-core, all at once",
+    mips_func_call_of_module = "mips: mips-module, its tracer",
+    mips_graph_jump_of_module = "mips: mips-module, its graph tracer",
+    mips_all_of_module = "mips: mips-module, all at once",
+    a32_refused = "arm: a32-mcount, changed by somebody else",
+    a32_live = "arm: a32-mcount, without stopping",
+}
+
+scenarios! { c:
+    a32 = "arm: c-a32",
+    a32_with_barriers = "arm: c-a32, with barriers",
+    a32_live = "arm: c-a32, without stopping",
+    mips_core = "mips: c-mips-core",
+    mips_module = "mips: c-mips-module",
+    mips_up_module = "mips-up: c-mips-module",
+    mips_module_stopped = "mips: c-mips-module, stopped",
+    mips_core_initialised_in_use = "mips: c-mips-core, initialised in use",
+}
+
+scenarios! { mistakes:
+    no_flush = "arm: a32-mcount, no flush",
+    no_flush_on_mips = "mips: mips-core, no flush",
+    no_barrier_on_the_others = "arm: a32-mcount, no barrier on the other processors",
+    no_flush_on_mips_up = "mips-up: mips-module, no flush",
+    a_local_flush = "arm: a32-mcount, a flush that reaches one processor",
+    no_flush_on_the_others = "mips: mips-module, a barrier on the other processors, but no flush",
+    synchronised_too_early = "arm: a32-mcount, synchronised before the flush",
+    no_stop = "arm: a32-mcount, no stop",
+    no_stop_on_mips = "mips: mips-module, no stop",
+    a_torn_store = "arm: a32-mcount, a store by halfwords, without stopping",
+    a_branch_off_by_two = "arm: a32-mcount, a branch from the address of the instruction",
+    no_carry = "mips: mips-module, an upper half without the carry",
+    no_compare = "arm: a32-mcount, no compare",
+    a_second_word = "arm: a32-mcount, a second word",
+    a_double_nop = "mips: mips-core, a delay slot that takes stack when on",
+    a_slot_that_takes_stack = "mips: mips-core, a delay slot that takes stack",
+    a_nop_when_off = "mips: mips-core, a nop when off",
+    another_target = "mips: mips-module, another target",
+    initialised_in_use = "mips: mips-module, initialised in use",
+    initialised_in_use_on_arm = "arm: a32-mcount, initialised in use",
+}
