@@ -22,12 +22,14 @@ use kernel::{
         },
         site::{
             Layout,
+            Store,
             A32_FUNC_CALL,
             A32_GRAPH_JUMP,
             A32_MCOUNT, //
         },
         stats::Debugfs,
         text::{
+            self,
             Machine,
             MAX_PAGES, //
         }, //
@@ -109,10 +111,12 @@ unsafe impl Machine for Arm {
         }
     }
 
-    fn publish(start: usize, end: usize) {
-        // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
-        // maintenance by the text's address finds what was stored through the fixmap.
-        unsafe { bindings::flush_icache_range(start, end) };
+    fn publish(stores: &[Option<Store>]) {
+        if let Some((first, last)) = text::span(stores) {
+            // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
+            // maintenance by the text's address finds what was stored through the fixmap.
+            unsafe { bindings::flush_icache_range(first, last.wrapping_add(size_of::<u32>())) };
+        }
     }
 
     fn synchronise() {
@@ -291,6 +295,16 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
         return backend::update_func_call::<Arm>(function(bindings::ftrace_regs_call), func);
     }
     ret
+}
+
+/// Turns sites on or off as their records ask for, all of them off unless `enable` is set.
+///
+/// # Safety
+///
+/// Only ftrace calls this, as it calls the other hooks: one at a time.
+#[export]
+unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
+    backend::replace_code::<Arm>(enable != 0);
 }
 
 /// Changes all sites as `command` says.

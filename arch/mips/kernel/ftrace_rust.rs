@@ -18,6 +18,7 @@ use kernel::{
         },
         site::{
             Layout,
+            Store,
             MIPS_CORE,
             MIPS_FUNC_CALL,
             MIPS_GRAPH_JUMP,
@@ -52,12 +53,10 @@ unsafe impl Machine for Mips {
 
     fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
-    fn publish(start: usize, end: usize) {
-        let mut address = start;
-        while address < end {
-            // SAFETY: The words from `start` to `end` are mapped: they have just been written.
-            unsafe { bindings::ftrace_synci(address) };
-            address = address.wrapping_add(size_of::<u32>());
+    fn publish(stores: &[Option<Store>]) {
+        for store in stores.iter().flatten() {
+            // SAFETY: The word is mapped: it has just been written.
+            unsafe { bindings::ftrace_synci(store.address as usize) };
         }
     }
 
@@ -166,6 +165,16 @@ unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_in
 unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
     let func = func.map_or(0, |func| func as usize);
     backend::update_func_call::<Mips>(function(bindings::ftrace_call), func)
+}
+
+/// Turns sites on or off as their records ask for, all of them off unless `enable` is set.
+///
+/// # Safety
+///
+/// Only ftrace calls this, as it calls the other hooks: one at a time.
+#[export]
+unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
+    backend::replace_code::<Mips>(enable != 0);
 }
 
 /// Changes all sites as `command` says.

@@ -17,6 +17,7 @@ use super::{
     stats::STATS,
     text::{
         self,
+        Fault,
         Machine,
         Refusal, //
     }, //
@@ -26,6 +27,7 @@ use crate::{
     ffi::c_int,
     fmt,
     num::casts::arch::usize_as_u32,
+    page::PAGE_MASK,
     prelude::*,
     stop_machine::stop_machine,
     sync::atomic::{
@@ -70,21 +72,27 @@ pub trait Arch: Machine {
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
 }
 
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        fault.reason
+    }
+}
+
 impl From<OutOfReach> for Refusal {
     fn from(_: OutOfReach) -> Self {
         Refusal::Unsuitable
     }
 }
 
-/// Changes text: the one function through which all changes go.
+/// Changes the text of `sites` sites: the one function through which all changes go.
 ///
 /// # Safety
 ///
 /// That of [`text::apply`].
-unsafe fn modify_code<A: Arch>(stores: &[Option<Store>]) -> Result<(), Refusal> {
+unsafe fn modify_code<A: Arch>(stores: &[Option<Store>], sites: usize) -> Result<(), Fault> {
     // SAFETY: By the safety requirements.
     let result = unsafe { text::apply::<A>(stores) };
-    STATS.count(result);
+    STATS.count(result.map(|()| sites).map_err(|fault| fault.reason));
     result
 }
 
@@ -95,7 +103,7 @@ fn change<A: Arch>(layout: &Layout, ip: usize, from: Content, to: Content) -> Re
         .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
     // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There is
     // only one store.
-    unsafe { modify_code::<A>(&[Some(store)]) }
+    Ok(unsafe { modify_code::<A>(&[Some(store)], 1) }?)
 }
 
 /// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
@@ -170,7 +178,7 @@ pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
     report(match init() {
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites.
         // Nothing executes this one by the safety requirements.
-        Ok(stores) => unsafe { modify_code::<A>(&stores) },
+        Ok(stores) => unsafe { modify_code::<A>(&stores, 1) }.map_err(Refusal::from),
         Err(refusal) => {
             STATS.count(Err(refusal));
             Err(refusal)
@@ -206,6 +214,131 @@ pub fn modify_call<A: Arch>(rec: &dyn_ftrace, old: usize, new: usize) -> c_int {
         content(State::On, A::target(rec, old)),
         content(State::On, A::target(rec, new)),
     ))
+}
+
+/// Changes of sites in one page, one store for each.
+struct Batch {
+    stores: [Option<Store>; Self::SIZE],
+    records: [*mut dyn_ftrace; Self::SIZE],
+    len: usize,
+}
+
+impl Batch {
+    const SIZE: usize = 32;
+
+    const EMPTY: Self = Self {
+        stores: [None; Self::SIZE],
+        records: [ptr::null_mut(); Self::SIZE],
+        len: 0,
+    };
+
+    /// Adds a change if it fits in with the others.
+    fn add(&mut self, record: *mut dyn_ftrace, store: Store) -> bool {
+        let in_page_of = |first: &Store| (first.address ^ store.address) as usize & PAGE_MASK == 0;
+        if !self.stores.iter().flatten().next().is_none_or(in_page_of) {
+            return false;
+        }
+        let free = self
+            .stores
+            .get_mut(self.len)
+            .zip(self.records.get_mut(self.len));
+        if let Some((to, of)) = free {
+            (*to, *of) = (Some(store), record);
+            self.len = self.len.wrapping_add(1);
+            return true;
+        }
+        false
+    }
+
+    fn records(&self) -> impl Iterator<Item = *mut dyn_ftrace> {
+        self.records.into_iter().take(self.len)
+    }
+
+    /// Does all changes or none.
+    fn apply<A: Arch>(&self) -> Result<(), Failure> {
+        // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
+        // is one store for each site.
+        unsafe { modify_code::<A>(&self.stores, self.len) }.map_err(|fault| {
+            let mut changes = self.stores.iter().flatten().zip(self.records());
+            let faulty = changes.find(|(store, _)| store.address == fault.address);
+            let record = faulty.map_or(ptr::null_mut(), |(_, record)| record);
+            (record, fault.reason)
+        })
+    }
+}
+
+/// The record of a site that cannot be changed, and why.
+type Failure = (*mut dyn_ftrace, Refusal);
+
+/// Returns the store that makes a site what ftrace wants it to be, [`None`] if it is.
+///
+/// # Safety
+///
+/// `record` is a record of ftrace, which does not change meanwhile.
+unsafe fn plan<A: Arch>(record: *mut dyn_ftrace, enable: bool) -> Result<Option<Store>, Refusal> {
+    // SAFETY: By the safety requirements.
+    let update = unsafe { bindings::ftrace_test_record(record, enable) };
+    // SAFETY: By the safety requirements.
+    let old = || unsafe { bindings::ftrace_get_addr_curr(record) };
+    // SAFETY: By the safety requirements.
+    let new = || unsafe { bindings::ftrace_get_addr_new(record) };
+    // SAFETY: By the safety requirements.
+    let rec = unsafe { &*record };
+    let on = |address| content(State::On, A::target(rec, address));
+
+    let (from, to) = match update.cast_unsigned() {
+        bindings::FTRACE_UPDATE_IGNORE => return Ok(None),
+        bindings::FTRACE_UPDATE_MAKE_CALL => (off::<A>(rec), on(new())),
+        bindings::FTRACE_UPDATE_MAKE_NOP => (on(old()), off::<A>(rec)),
+        bindings::FTRACE_UPDATE_MODIFY_CALL => (on(old()), on(new())),
+        _ => return Err(Refusal::Unsuitable),
+    };
+    let store = A::layout(rec.ip).store(usize_as_u32(rec.ip), from, to)?;
+    Ok(Some(store))
+}
+
+/// Makes all sites what ftrace wants them to be.
+fn replace_all<A: Arch>(enable: bool) -> Result<(), Failure> {
+    let flush = |batch: &mut Batch| {
+        batch.apply::<A>()?;
+        for record in batch.records() {
+            // SAFETY: It is a record of ftrace.
+            unsafe { bindings::ftrace_update_record(record, enable) };
+        }
+        *batch = Batch::EMPTY;
+        Ok(())
+    };
+
+    let mut batch = Batch::EMPTY;
+    // SAFETY: Where text is changed, records do not come and go.
+    let mut iter = unsafe { bindings::ftrace_rec_iter_start() };
+    while !iter.is_null() {
+        // SAFETY: `iter` is valid.
+        let record = unsafe { bindings::ftrace_rec_iter_record(iter) };
+        // SAFETY: Only we use records now.
+        let store = unsafe { plan::<A>(record, enable) }.map_err(|refusal| {
+            STATS.count(Err(refusal));
+            (record, refusal)
+        })?;
+        if let Some(store) = store {
+            if !batch.add(record, store) {
+                flush(&mut batch)?;
+                batch.add(record, store);
+            }
+        }
+        // SAFETY: `iter` is valid.
+        iter = unsafe { bindings::ftrace_rec_iter_next(iter) };
+    }
+    flush(&mut batch)
+}
+
+/// `ftrace_replace_code()`: turns sites on or off as their records ask for, all of them off unless
+/// `enable` is set.
+pub fn replace_code<A: Arch>(enable: bool) {
+    if let Err((record, refusal)) = replace_all::<A>(enable) {
+        // SAFETY: `record` is a record of ftrace.
+        unsafe { bindings::ftrace_bug(report(Err(refusal)), record) };
+    }
 }
 
 /// `ftrace_update_ftrace_func()` for one call: makes the call of a tracer at `ip` call `func`.

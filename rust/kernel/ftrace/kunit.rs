@@ -16,6 +16,7 @@ use super::{
     },
     text::{
         self,
+        Fault,
         Machine,
         Refusal, //
     }, //
@@ -265,7 +266,7 @@ unsafe impl Machine for Broken {
 
     fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
-    fn publish(_start: usize, _end: usize) {}
+    fn publish(_stores: &[Option<Store>]) {}
 
     fn synchronise() {}
 }
@@ -441,13 +442,15 @@ mod tests {
                 new: 0x1234_5678,
             })
         };
-        let stores = [store(address(PAGE_SIZE - 4)), store(address(PAGE_SIZE))];
+        let (first, second) = (address(PAGE_SIZE - 4), address(PAGE_SIZE));
+        let stores = [store(first), store(second)];
+        let fault = |address, reason| Err(Fault { address, reason });
 
-        for broken_after in 0..3 {
+        for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
             BROKEN_AFTER.store(broken_after, Relaxed);
             // SAFETY: Nobody else uses this memory.
             let result = unsafe { text::apply::<Broken>(&stores) };
-            assert_eq!(result, Err(Refusal::Unwritable));
+            assert_eq!(result, fault(faulty, Refusal::Unwritable));
             assert_eq!(text::read(address(PAGE_SIZE - 4)), Ok(0));
             assert_eq!(text::read(address(PAGE_SIZE)), Ok(0));
         }
@@ -459,7 +462,18 @@ mod tests {
         ];
         // SAFETY: As above.
         let result = unsafe { text::apply::<Broken>(&stores) };
-        assert_eq!(result, Err(Refusal::Unsuitable));
+        assert_eq!(result, fault(address(PAGE_SIZE), Refusal::Unsuitable));
+
+        // The second of three words is not what it is thought to be: none changes.
+        let mut stores = [store(address(0)), store(address(8)), store(address(16))];
+        if let [_, Some(wrong), _] = &mut stores {
+            wrong.old = 1;
+        }
+        BROKEN_AFTER.store(1, Relaxed);
+        // SAFETY: As above.
+        let result = unsafe { text::apply::<Broken>(&stores) };
+        assert_eq!(result, fault(address(8), Refusal::Unexpected(1)));
+        assert_eq!(text::read(address(0)), Ok(0));
         Ok(())
     }
 

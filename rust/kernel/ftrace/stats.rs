@@ -49,16 +49,16 @@ pub static STATS: Stats = Stats {
 };
 
 impl Stats {
-    /// Counts a change of text, or why there was none.
-    pub(super) fn count(&self, result: Result<(), Refusal>) {
-        let counter = match result {
-            Ok(()) => &self.transitions,
-            Err(Refusal::Unsuitable) => &self.unsuitable,
-            Err(Refusal::Unreadable) => &self.unreadable,
-            Err(Refusal::Unexpected(_)) => &self.unexpected,
-            Err(Refusal::Unwritable) => &self.unwritable,
+    /// Counts the sites that were changed, or why there was none.
+    pub(super) fn count(&self, result: Result<usize, Refusal>) {
+        let (counter, number) = match result {
+            Ok(sites) => (&self.transitions, sites),
+            Err(Refusal::Unsuitable) => (&self.unsuitable, 1),
+            Err(Refusal::Unreadable) => (&self.unreadable, 1),
+            Err(Refusal::Unexpected(_)) => (&self.unexpected, 1),
+            Err(Refusal::Unwritable) => (&self.unwritable, 1),
         };
-        counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+        counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
     }
 
     /// Notes for how many nanoseconds the processors were stopped.

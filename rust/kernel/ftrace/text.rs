@@ -10,6 +10,7 @@ use crate::{
         local_interrupt_disable,
         LocalInterruptDisabled, //
     },
+    num::casts::arch::usize_as_u32,
     page::PAGE_MASK,
     prelude::*, //
 };
@@ -36,9 +37,9 @@ pub unsafe trait Machine {
     /// Ends the use of what [`alias`](Self::alias) returned.
     fn release(address: usize, index: usize, irq: &LocalInterruptDisabled);
 
-    /// Makes what was stored to the words at `start..end` of text the instructions that this
-    /// processor executes. Other processors have to [`synchronise`](Self::synchronise) yet.
-    fn publish(start: usize, end: usize);
+    /// Makes `stores` the instructions that this processor executes. Other processors have to
+    /// [`synchronise`](Self::synchronise) yet.
+    fn publish(stores: &[Option<Store>]);
 
     /// Makes this processor execute what was stored and published before, wherever that was.
     fn synchronise();
@@ -55,6 +56,24 @@ pub enum Refusal {
     Unexpected(u32),
     /// A word cannot be written.
     Unwritable,
+}
+
+/// A word that could not be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its address.
+    pub address: u32,
+    /// Why it could not be changed.
+    pub reason: Refusal,
+}
+
+impl Store {
+    fn fault(&self, reason: Refusal) -> Fault {
+        Fault {
+            address: self.address,
+            reason,
+        }
+    }
 }
 
 /// Reads the instruction word at `address`.
@@ -75,44 +94,55 @@ pub fn read(address: u32) -> Result<u32, Refusal> {
     }
 }
 
+/// Returns the addresses of the first and the last word that `stores` change, [`None`] if there
+/// are no stores.
+pub fn span(stores: &[Option<Store>]) -> Option<(usize, usize)> {
+    let addresses = || stores.iter().flatten().map(|s| s.address as usize);
+    addresses().min().zip(addresses().max())
+}
+
 /// Does all of `stores`, or none.
 ///
-/// The stores belong to one site: they lie in at most [`MAX_PAGES`] pages, one after the other.
-/// Each word is compared before the first store. Between the first store and the moment when this
-/// processor executes the new words, nothing runs that ftrace can trace; a processor that
-/// executes the site meanwhile could see some of the words.
+/// The stores lie in at most [`MAX_PAGES`] pages. Each word is compared before the first store.
+/// Between the first store and the moment when this processor executes the new words, nothing
+/// runs that ftrace can trace; a processor that executes a site meanwhile could see some of the
+/// words.
 ///
 /// # Safety
 ///
 /// Only the caller changes this text until the function returns. No other processor, and no task
-/// that goes on later, can observe that more than one word changes: either there is only one
-/// store or the site is not in use yet.
-pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Refusal> {
-    let (Some(first), Some(last)) = (
-        stores.iter().flatten().next(),
-        stores.iter().flatten().next_back(),
-    ) else {
+/// that goes on later, can observe that more than one word of a site changes: either there is only
+/// one store for each site or the sites are not in use yet.
+pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
+    let Some((first, last)) = span(stores) else {
         return Ok(());
     };
-    let (first, last) = (first.address as usize, last.address as usize);
     let in_page_of = |store: &Store, address| (store.address as usize ^ address) & PAGE_MASK == 0;
 
     for store in stores.iter().flatten() {
         if store.address & 3 != 0 || !(in_page_of(store, first) || in_page_of(store, last)) {
-            return Err(Refusal::Unsuitable);
+            return Err(store.fault(Refusal::Unsuitable));
         }
-        if read(store.address)? != store.old {
-            return Err(Refusal::Unexpected(store.old));
+        match read(store.address) {
+            Ok(insn) if insn == store.old => (),
+            Ok(_) => return Err(store.fault(Refusal::Unexpected(store.old))),
+            Err(reason) => return Err(store.fault(reason)),
         }
     }
 
     let one_page = (first ^ last) & PAGE_MASK == 0;
     let irq = local_interrupt_disable();
-    let first_alias = M::alias(first, 0, &irq).map_err(|_| Refusal::Unwritable)?;
+    let alias = |address, index| {
+        M::alias(address, index, &irq).map_err(|_| Fault {
+            address: usize_as_u32(address),
+            reason: Refusal::Unwritable,
+        })
+    };
+    let first_alias = alias(first, 0)?;
     let last_alias = if one_page {
         Ok(first_alias)
     } else {
-        M::alias(last, 1, &irq)
+        alias(last, 1)
     };
 
     let result = match last_alias {
@@ -129,10 +159,10 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Refusal>
             // text for writing, which is the caller's by the safety requirements.
             unsafe { store_all(stores, alias) }
         }
-        Err(_) => Err(Refusal::Unwritable),
+        Err(fault) => Err(fault),
     };
     if result.is_ok() {
-        M::publish(first, last.wrapping_add(size_of::<u32>()));
+        M::publish(stores);
     }
 
     if !one_page && last_alias.is_ok() {
@@ -149,18 +179,18 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Refusal>
 unsafe fn store_all(
     stores: &[Option<Store>],
     alias: impl Fn(&Store) -> *mut u32,
-) -> Result<(), Refusal> {
+) -> Result<(), Fault> {
     for (done, store) in stores.iter().enumerate() {
         let Some(store) = store else { continue };
         // SAFETY: By the safety requirements; the callee copes with a fault.
         if unsafe { bindings::put_insn_nofault(alias(store), store.new) } == 0 {
             continue;
         }
-        for store in stores.iter().take(done).flatten() {
+        for done in stores.iter().take(done).flatten() {
             // SAFETY: As above, and this store has worked before.
-            unsafe { bindings::put_insn_nofault(alias(store), store.old) };
+            unsafe { bindings::put_insn_nofault(alias(done), done.old) };
         }
-        return Err(Refusal::Unwritable);
+        return Err(store.fault(Refusal::Unwritable));
     }
     Ok(())
 }
