@@ -6,6 +6,12 @@
 //! `# Subtest:` alone. The tests hold this against the kernel's own `kunit.py`.
 
 use std::cmp::Ordering;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+use anyhow::Result;
 
 use crate::bootlog;
 use crate::results::Case;
@@ -14,6 +20,9 @@ use crate::results::Verdict;
 
 /// Lines of the log that a crash shows.
 const TAIL: usize = 20;
+
+/// How the detail of a document that is not as it was planned begins.
+const INCOMPLETE: &str = "KTAP is incomplete: ";
 
 /// One document or subtest: everything at one indentation.
 struct Level {
@@ -141,7 +150,7 @@ impl Parser {
             };
             if let Some((outcome, problem)) = problem {
                 let tail = &self.notes[self.notes.len().saturating_sub(TAIL)..];
-                let detail = [&["KTAP is incomplete: ".to_owned() + &problem], tail].concat();
+                let detail = [&[INCOMPLETE.to_owned() + &problem], tail].concat();
                 let name = if path.is_empty() { "plan" } else { &path };
                 self.cases.push(Case::new(name, outcome, detail.join("\n")));
                 failed = true;
@@ -166,6 +175,57 @@ impl Parser {
         }
         parts.join(".")
     }
+}
+
+/// How the kernel's own parser counts a log otherwise than [`parse`], if it does. `tree` is the
+/// kernel's source.
+pub fn disagreement(tree: &Path, log: &Path) -> Result<Option<String>> {
+    let log_text =
+        fs::read_to_string(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let ours = parse(&log_text);
+    let mut kunit = Command::new("python3");
+    kunit
+        .arg(tree.join("tools/testing/kunit/kunit.py"))
+        .arg("parse")
+        .arg(log);
+    // Its exit status tells of failed tests.
+    let output = kunit.output().context("cannot run kunit.py")?;
+    let output = String::from_utf8_lossy(&output.stdout);
+    let theirs = output
+        .lines()
+        .rev()
+        .find_map(|line| line.split_once("Testing complete. Ran "))
+        .with_context(|| format!("kunit.py has no totals: {output}"))?
+        .1;
+    Ok(difference(&ours, theirs))
+}
+
+/// Holds cases against `3 tests: passed: 1, failed: 1, crashed: 1, errors: 2`.
+fn difference(ours: &[Case], theirs: &str) -> Option<String> {
+    let kunit = |word: &str| {
+        let (_, number) = theirs.split_once(&format!("{word}: "))?;
+        number.split(',').next()?.trim().parse().ok()
+    };
+    let kunit = |word| kunit(word).unwrap_or(0);
+    // It takes an incomplete document for as many crashes as results are missing, or for an
+    // error, as it does a log without any, and knows SKIP alone of the directives.
+    let (broken, told): (Vec<_>, Vec<_>) =
+        ours.iter().partition(|c| c.detail.starts_with(INCOMPLETE));
+    let count = |outcomes: &[Outcome]| {
+        let counted = told.iter().filter(|c| outcomes.contains(&c.outcome));
+        counted.count()
+    };
+    let same = count(&[Outcome::Passed, Outcome::Xfailed]) == kunit("passed")
+        && count(&[Outcome::Failed, Outcome::Unresolved]) == kunit("failed")
+        && count(&[Outcome::Skipped]) == kunit("skipped")
+        && (kunit("crashed") + kunit("errors") == 0 || !broken.is_empty() || ours.is_empty());
+    (!same).then(|| {
+        let ours: Vec<_> = ours
+            .iter()
+            .map(|c| format!("{} {}", c.outcome.word(), c.name))
+            .collect();
+        format!("kunit.py: {theirs}\n{}", ours.join("\n"))
+    })
 }
 
 /// Splits `1..3 # SKIP reason` into the number of tests and the directive.
@@ -365,5 +425,19 @@ mod tests {
         );
         let nested = "KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: s\n  ok 1 a\nok 1 s\n";
         assert_eq!(outcomes(nested), [("s.a".into(), Outcome::Passed)]);
+    }
+
+    #[test]
+    fn counts_are_held_against_the_kernels() {
+        let log = "KTAP version 1\n1..3\nok 1 a\nnot ok 2 b\nok 3 c # SKIP\n";
+        let differs = |theirs| difference(&parse(log), theirs).is_some();
+        assert!(!differs("3 tests: passed: 1, failed: 1, skipped: 1"));
+        assert!(differs("3 tests: passed: 2, skipped: 1"));
+        assert!(differs(
+            "3 tests: passed: 1, failed: 1, skipped: 1, errors: 1"
+        ));
+        assert!(differs(
+            "4 tests: passed: 1, failed: 1, crashed: 1, skipped: 1"
+        ));
     }
 }
