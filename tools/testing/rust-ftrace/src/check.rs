@@ -17,6 +17,7 @@ use walkdir::WalkDir;
 use crate::audit;
 use crate::bootlog;
 use crate::compare;
+use crate::doctor;
 use crate::files;
 use crate::guest;
 use crate::guest::Guest;
@@ -29,8 +30,11 @@ use crate::ktap;
 use crate::machine::Machine;
 use crate::machine::MACHINES;
 use crate::overlay::Series;
+use crate::page;
 use crate::qemu::Limits;
 use crate::qemu::Output;
+use crate::report::About;
+use crate::report::Report;
 use crate::results::Case;
 use crate::results::Counts;
 use crate::results::Outcome;
@@ -108,6 +112,12 @@ pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -
         ktap_logs: Vec::new(),
     };
     let toolchain = setup::prepare(ctx, source)?;
+    if ["host/rust-ftrace", "results/page"]
+        .iter()
+        .any(|suite| check.filter.wants(suite, None))
+    {
+        doctor::ensure_browser(ctx)?;
+    }
 
     check.host()?;
     check.lint(&toolchain)?;
@@ -119,6 +129,7 @@ pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -
         check.results.add(suite);
     }
     check.ktap(&toolchain)?;
+    check.report(&toolchain)?;
 
     let results = check.results;
     results.write_junit(&ctx.paths.build.join("junit.xml"))?;
@@ -414,6 +425,36 @@ impl Check<'_> {
         });
         let cases = some(cases.collect(), "KTAP");
         self.add(suite, start.elapsed(), cases);
+        Ok(())
+    }
+
+    /// Writes the page and the Markdown, and looks at the page in a browser. The page does not
+    /// tell what that showed.
+    fn report(&mut self, toolchain: &Toolchain) -> Result<()> {
+        let build = &self.ctx.paths.build;
+        let html = build.join("report.html");
+        let about = About::find(self.ctx, toolchain, self.filter.0);
+        let report = Report::new(&about, self.results.totals(), self.results.suites());
+        report.write(&html, &build.join("report.md"))?;
+
+        let suite = "results/page";
+        if !self.filter.wants(suite, None) {
+            return Ok(());
+        }
+        let (rows, start) = (report.rows(), Instant::now());
+        let mut seen = Vec::new();
+        let looked = self.ctx.ui.step(
+            "Open the report in Chromium",
+            &log_name(suite, "browser"),
+            |step| {
+                seen = page::check(&html, rows, step.log())?;
+                Ok(())
+            },
+        );
+        if let Err(error) = looked {
+            seen.push(Case::new("browser", Outcome::Failed, format!("{error:#}")));
+        }
+        self.add(suite, start.elapsed(), seen);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use anyhow::Result;
 use crate::apt;
 use crate::apt::output;
 use crate::apt::Apt;
+use crate::browser;
 use crate::source::Version;
 use crate::Context;
 
@@ -90,6 +91,15 @@ const TOOLS: &[Tool] = &[
     tool("qemu-system-arm", Says("qemu-system-arm", "--version"), Version(10, 0, 0), None, "qemu-system-arm"),
     tool("qemu-system-mipsel", Says("qemu-system-mipsel", "--version"), Version(10, 0, 0), None, "qemu-system-mips"),
 ];
+
+/// What `make check` looks at its report with. It is large: nothing else asks for it.
+const BROWSER: Tool = tool(
+    "chromium (check)",
+    Says(browser::PROGRAM, "--version"),
+    ANY,
+    None,
+    browser::PROGRAM,
+);
 
 /// What the host has of a tool.
 #[derive(Debug, PartialEq)]
@@ -170,7 +180,7 @@ pub fn report(ctx: &Context) -> Result<()> {
     let kernel = kernel_tree(ctx);
     println!("{:<20}{:<12}{:<12}", "tool", "yours", "minimum");
     let mut bad = 0;
-    for tool in TOOLS {
+    for tool in TOOLS.iter().chain([&BROWSER]) {
         let (line, good) = tool.line(kernel.as_deref());
         println!("{line}");
         bad += usize::from(!good);
@@ -209,6 +219,14 @@ pub fn ensure_host(ctx: &Context) -> Result<()> {
         "tools are missing or too old (tool, yours, minimum):\n{}",
         lines.join("\n")
     )
+}
+
+/// Installs the browser if it is missing.
+pub fn ensure_browser(ctx: &Context) -> Result<()> {
+    match BROWSER.find(ANY) {
+        Found::Good(_) => Ok(()),
+        _ => install(ctx, &[BROWSER.package]),
+    }
 }
 
 fn install(ctx: &Context, packages: &[&str]) -> Result<()> {

@@ -6,6 +6,7 @@
 
 mod apt;
 mod bootlog;
+mod browser;
 mod check;
 mod compare;
 mod config;
@@ -17,8 +18,10 @@ mod kbuild;
 mod ktap;
 mod machine;
 mod overlay;
+mod page;
 mod paths;
 mod qemu;
+mod report;
 mod results;
 mod rootfs;
 mod setup;

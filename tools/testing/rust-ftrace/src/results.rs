@@ -152,7 +152,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         Counts::of(self.cases.iter().map(|c| c.outcome))
     }
 
@@ -216,15 +216,17 @@ impl Results {
                 suite.time.as_secs_f32()
             ));
         }
-        for comparison in compare::all(&self.suites) {
+        let comparisons = compare::all(&self.suites);
+        if !comparisons.is_empty() {
+            text.push_str("\npass/fail/skip\n");
+        }
+        for comparison in comparisons {
             let (c, rust) = comparison.counts();
-            text.push_str(&format!(
-                "\n{:width$}  pass/fail/skip  C {c}  Rust {rust}",
-                comparison.suite()
-            ));
+            let suite = comparison.suite();
+            text.push_str(&format!("{suite:width$}  C {c} | Rust {rust}\n"));
         }
         let Counts { pass, fail, skip } = self.totals();
-        text.push_str(&format!("\n\n{pass} passed, {fail} failed"));
+        text.push_str(&format!("\n{pass} passed, {fail} failed"));
         if skip > 0 {
             text.push_str(&format!(", {skip} skipped"));
         }
@@ -336,7 +338,7 @@ mod tests {
         ]);
         let summary = all.summary();
         assert!(!summary.contains("FAILED"), "{summary}");
-        assert!(summary.contains("C 1/1/0  Rust 2/0/0"), "{summary}");
+        assert!(summary.contains("C 1/1/0 | Rust 2/0/0"), "{summary}");
         assert!(summary.ends_with("\n2 passed, 0 failed"), "{summary}");
     }
 
