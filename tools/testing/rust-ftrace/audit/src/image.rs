@@ -179,6 +179,11 @@ impl Image {
         function.contains(address).then_some(function)
     }
 
+    /// All functions, by their addresses.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
     /// The address of a symbol.
     pub fn symbol(&self, name: &str) -> Option<u32> {
         self.symbols.get(name).copied()
@@ -444,4 +449,86 @@ impl Loader {
 fn is_be8(file: &File) -> bool {
     matches!(file.flags(), FileFlags::Elf { e_flags, .. }
         if file.architecture() == Architecture::Arm && e_flags & elf::EF_ARM_BE8 != 0)
+}
+
+/// Images made by hand.
+#[cfg(test)]
+pub mod fake {
+    use super::*;
+
+    const START: u32 = 0x8010_0000;
+    const TABLE: u32 = 0x8020_0000;
+
+    pub struct Kernel {
+        isa: Isa,
+        words: Vec<u32>,
+        functions: Vec<Function>,
+        sites: Vec<u32>,
+        data: BTreeMap<u32, bool>,
+    }
+
+    impl Kernel {
+        pub fn new(isa: Isa) -> Self {
+            Self {
+                isa,
+                words: Vec::new(),
+                functions: Vec::new(),
+                sites: Vec::new(),
+                data: BTreeMap::new(),
+            }
+        }
+
+        /// The address of the next word.
+        pub fn here(&self) -> u32 {
+            START + 4 * self.words.len() as u32
+        }
+
+        /// Adds a function, and gives its address.
+        pub fn function(&mut self, name: &str, words: &[u32]) -> u32 {
+            let start = self.here();
+            self.words.extend(words);
+            self.functions.push(Function {
+                name: name.to_owned(),
+                start,
+                end: self.here(),
+            });
+            start
+        }
+
+        pub fn site(&mut self, ip: u32) {
+            self.sites.push(ip);
+        }
+
+        /// Makes what is from `start` to `end` data.
+        pub fn data(&mut self, start: u32, end: u32) {
+            self.data.extend([(start, true), (end, false)]);
+        }
+
+        pub fn image(self) -> Image {
+            let symbols = self.functions.iter().map(|f| (f.name.clone(), f.start));
+            let mut symbols: HashMap<String, u32> = symbols.collect();
+            symbols.insert(MCOUNT_LOC.start.to_owned(), TABLE);
+            let end = TABLE + 4 * self.sites.len() as u32;
+            symbols.insert(MCOUNT_LOC.stop.to_owned(), end);
+            let names = self.functions.iter().map(|f| (f.start, f.name.clone()));
+            let section = |name: &str, start, code, words| Section {
+                name: name.to_owned(),
+                start,
+                code,
+                words,
+            };
+            Image {
+                isa: self.isa,
+                module: false,
+                names: names.collect(),
+                sections: vec![
+                    section(".text", START, true, self.words),
+                    section(".init.data", TABLE, false, self.sites),
+                ],
+                functions: self.functions,
+                symbols,
+                data: self.data,
+            }
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 //! Checks what the ftrace backend takes for granted in built kernels and modules.
 //!
-//! | check | what for |
+//! | module | what it checks |
 //! |---|---|
-//! | [`sites`] | every recorded call site has the layout that the backend expects |
-//! | [`dead`] | no register that the entry or a tracer changes is in use at a site |
+//! | `sites` | every recorded call site has the layout that the backend expects |
+//! | `dead` | no register that the entry or a tracer changes is in use at a site |
+//! | `path` | while text changes nothing runs that can be traced, and nothing panics |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +16,17 @@ use anyhow::Context as _;
 use anyhow::Result;
 
 mod a32;
+mod constants;
 mod dead;
 mod image;
 mod insn;
 mod mips;
+mod path;
 mod program;
 mod sites;
+
+#[cfg(test)]
+mod tests;
 
 use image::Image;
 use program::Program;
@@ -36,6 +42,20 @@ pub struct Report {
     pub empty: usize,
     /// All that is wrong.
     pub problems: Vec<String>,
+}
+
+impl Report {
+    /// Adds what another image was found to be.
+    pub fn add(&mut self, path: &Path, other: Self) {
+        for (layout, sites) in other.sites {
+            *self.sites.entry(layout).or_default() += sites;
+        }
+        self.emptied += other.emptied;
+        self.empty += other.empty;
+        let problems = other.problems.into_iter();
+        self.problems
+            .extend(problems.map(|problem| format!("{}: {problem}", path.display())));
+    }
 }
 
 impl fmt::Display for Report {
@@ -86,5 +106,8 @@ fn audit_image(image: &Image) -> Result<Report> {
             way.join(" ")
         )
     }));
+    if !image.module {
+        report.problems.extend(path::check(&program, &sites.good)?);
+    }
     Ok(report)
 }

@@ -207,8 +207,7 @@ fn unknown(word: u32) -> Option<Insn> {
     const SELEQZ: u32 = 0x35;
     const SELNEZ: u32 = 0x37;
 
-    let field = |shift: u32| 1 << ((word >> shift) & 31);
-    let (rs, rt, rd): (Regs, Regs, Regs) = (field(21), field(16), field(11));
+    let [rs, rt, rd] = [21, 16, 11].map(|shift| 1 << field(word, shift));
     let (reads, writes) = match (word >> 26, word & 0x3f) {
         (SPECIAL, SELEQZ | SELNEZ | 0x38..) => (rs | rt, rd),
         (SPECIAL3, 0x01..=0x07) => (rs | rt, 0),
@@ -226,6 +225,61 @@ fn unknown(word: u32) -> Option<Insn> {
         conditional: false,
         slot: Slot::None,
     })
+}
+
+fn field(word: u32, shift: u32) -> usize {
+    ((word >> shift) & 31) as usize
+}
+
+/// Follows what `lui`, `addiu` and moves leave in general registers.
+pub fn execute(word: u32, values: &mut [Option<u32>; 32]) {
+    const SPECIAL: u32 = 0x00;
+    const ADDIU: u32 = 0x09;
+    const LUI: u32 = 0x0f;
+    const ADDU: u32 = 0x21;
+    const OR: u32 = 0x25;
+
+    let (rs, rt, rd) = (field(word, 21), field(word, 16), field(word, 11));
+    let immediate = word & 0xffff;
+    let source = values[rs];
+    let is_move = word >> 26 == SPECIAL && [ADDU, OR].contains(&(word & 0x7ff)) && rt == 0;
+    if is_move {
+        values[rd] = source;
+        return;
+    }
+    // Whatever an instruction writes, it is one of these.
+    (values[rt], values[rd]) = (None, None);
+    match word >> 26 {
+        LUI if rs == 0 => values[rt] = Some(immediate << 16),
+        ADDIU => values[rt] = source.map(|v| v.wrapping_add_signed((immediate as i16).into())),
+        _ => (),
+    }
+}
+
+/// Drops what a function that was called need not preserve.
+pub fn forget_after_call(values: &mut [Option<u32>; 32]) {
+    const PRESERVED: Regs = 0xff << 16 | 0xf << 26;
+
+    for (number, value) in values.iter_mut().enumerate() {
+        if PRESERVED & (1 << number) == 0 {
+            *value = None;
+        }
+    }
+}
+
+/// The register whose value a call or jump goes to.
+pub fn jump_register(word: u32) -> Option<usize> {
+    const SPECIAL: u32 = 0x00;
+    const JR: u32 = 0x08;
+    const JALR: u32 = 0x09;
+    const JIC: u32 = 0x36;
+    const JIALC: u32 = 0x3e;
+
+    match (word >> 26, word & 0x3f) {
+        (SPECIAL, JR | JALR) => Some(field(word, 21)),
+        (JIC | JIALC, _) if field(word, 21) == 0 && word & 0xffff == 0 => Some(field(word, 16)),
+        _ => None,
+    }
 }
 
 /// The bit of a general register, 0 for others.

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernels made by hand: each has something that the audit must find, or must not take for it.
+
+use ftrace_pure::insn::a32;
+use ftrace_pure::insn::mips;
+
+use crate::dead;
+use crate::image::fake::Kernel;
+use crate::image::Isa;
+use crate::path;
+use crate::program::Program;
+use crate::sites;
+
+const APPLY: &str =
+    "_RINvNtNtCs1EKtwoKEMO2_6kernel6ftrace4text5applyNtCsbJhM0o4XPi2_11ftrace_rust3ArmEBL_";
+const RUN: &str = "_RINvNtCs1EKtwoKEMO2_6kernel12stop_machine3runNCINvNtNtB4_6ftrace7backend11\
+                   update_codeNtCsbJhM0o4XPi2_11ftrace_rust3ArmE0NvYB1l_NtNtBO_4text7Machine11\
+                   synchroniseEB1n_";
+const PANIC: &str = "_RNvNtCs1peUGmbrgHn_4core9panicking9panic_fmt";
+
+const MOV_IP_1: u32 = 0xe3a0_c001;
+const MOV_R0_IP: u32 = 0xe1a0_000c;
+const CMP_R0_0: u32 = 0xe350_0000;
+const MOVNE_IP_0: u32 = 0x13a0_c000;
+const MOVEQ_IP_1: u32 = 0x03a0_c001;
+const MOVEQ_R0_1: u32 = 0x03a0_0001;
+const BX_LR: u32 = 0xe12f_ff1e;
+const BLX_R3: u32 = 0xe12f_ff33;
+const LDRLS_PC_R0: u32 = 0x979f_f100;
+/// Over one instruction.
+const BNE: u32 = 0x1a00_0000;
+
+const MOVE_AT_RA: u32 = mips::MOVE_AT_RA[0];
+const MOVE_T4_ZERO: u32 = 0x0000_6025;
+const LI_V1_1: u32 = 0x2403_0001;
+const MOVE_A0_V0: u32 = 0x0040_2025;
+const MOVE_A0_V1: u32 = 0x0060_2025;
+const LI_V0_1: u32 = 0x2402_0001;
+const JALR_T9: u32 = 0x0320_f809;
+const JR_RA: u32 = 0x03e0_0008;
+
+/// What is wrong with a kernel, and the reads of registers without a value in it.
+fn audit(kernel: Kernel) -> (Vec<String>, usize) {
+    let image = kernel.image();
+    let program = Program::new(&image).unwrap();
+    let sites = sites::sites(&image).unwrap();
+    let reads = dead::reads(&program, &sites.good).unwrap();
+    let names = |live: &dead::Live| program.decoder.names(live.register);
+    let mut problems = sites.bad;
+    problems.extend(reads.live.iter().map(names));
+    (problems, reads.empty)
+}
+
+/// An A32 function with a site, between what comes ahead of it and behind it.
+fn a32_function(ahead: &[u32], behind: &[u32]) -> Kernel {
+    let mut kernel = Kernel::new(Isa::A32);
+    let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
+    let ip = kernel.here() + 4 * ahead.len() as u32 + 4;
+    let site = [a32::PUSH_LR, a32::bl(ip, mcount).unwrap()];
+    kernel.function("traced", &[ahead, &site, behind].concat());
+    kernel.site(ip);
+    kernel
+}
+
+/// The same for MIPS.
+fn mips_function(ahead: &[u32], behind: &[u32]) -> Kernel {
+    let mut kernel = Kernel::new(Isa::Mips32);
+    let mcount = kernel.function("_mcount", &[JR_RA, mips::NOP]);
+    let ip = kernel.here() + 4 * ahead.len() as u32 + 8;
+    let call = mips::jal(ip, mcount).unwrap();
+    let site = [MOVE_AT_RA, MOVE_T4_ZERO, call, mips::ADDIU_SP_M8];
+    kernel.function("traced", &[ahead, &site, behind].concat());
+    kernel.site(ip);
+    kernel
+}
+
+fn a32_reads(ahead: &[u32], behind: &[u32]) -> (Vec<String>, usize) {
+    audit(a32_function(ahead, behind))
+}
+
+fn mips_reads(ahead: &[u32], behind: &[u32]) -> (Vec<String>, usize) {
+    audit(mips_function(ahead, behind))
+}
+
+fn live(registers: &[&str]) -> (Vec<String>, usize) {
+    (registers.iter().map(|r| (*r).to_owned()).collect(), 0)
+}
+
+#[test]
+fn sites_of_other_layouts_are_found() {
+    let (problems, _) = audit(a32_function(&[], &[BX_LR]));
+    assert_eq!(problems, [""; 0]);
+
+    let mut kernel = a32_function(&[], &[BX_LR]);
+    kernel.site(kernel.here() - 4);
+    let (problems, _) = audit(kernel);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].ends_with("is not a compiled a32-mcount site"));
+
+    let mut kernel = Kernel::new(Isa::A32);
+    let other = kernel.function("other", &[BX_LR]);
+    let ip = kernel.here() + 4;
+    kernel.function("traced", &[a32::PUSH_LR, a32::bl(ip, other).unwrap()]);
+    kernel.site(ip);
+    let (problems, _) = audit(kernel);
+    assert!(problems[0].ends_with("calls other and not __gnu_mcount_nc"));
+
+    let mut kernel = Kernel::new(Isa::Mips32);
+    let mcount = kernel.function("_mcount", &[JR_RA, mips::NOP]);
+    let ip = kernel.here() + 8;
+    let call = mips::jal(ip, mcount).unwrap();
+    kernel.function("f", &[mips::NOP, mips::NOP, call, mips::ADDIU_SP_M8]);
+    kernel.site(ip);
+    let (problems, _) = audit(kernel);
+    assert!(problems[0].ends_with("ahead of it is not `move at, ra`"));
+}
+
+#[test]
+fn a_value_of_before_the_site_is_live() {
+    assert_eq!(a32_reads(&[MOV_IP_1], &[MOV_R0_IP, BX_LR]), live(&["ip"]));
+    assert_eq!(
+        mips_reads(&[LI_V1_1], &[MOVE_A0_V1, JR_RA, mips::NOP]),
+        live(&["v1"])
+    );
+}
+
+#[test]
+fn what_was_written_since_is_dead() {
+    let dead = live(&[]);
+    assert_eq!(a32_reads(&[MOV_IP_1], &[MOV_IP_1, MOV_R0_IP, BX_LR]), dead);
+    assert_eq!(
+        mips_reads(&[LI_V1_1], &[LI_V1_1, MOVE_A0_V1, JR_RA, mips::NOP]),
+        dead
+    );
+}
+
+#[test]
+fn what_held_nothing_is_counted() {
+    assert_eq!(a32_reads(&[], &[MOV_R0_IP, BX_LR]), (vec![], 1));
+}
+
+#[test]
+fn all_paths_are_followed() {
+    let both = [CMP_R0_0, BNE, MOV_IP_1, MOV_R0_IP, BX_LR];
+    assert_eq!(a32_reads(&[MOV_IP_1], &both), live(&["ip"]));
+
+    // A table of jumps of which the second one is over the write.
+    let mut kernel = Kernel::new(Isa::A32);
+    let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
+    let ip = kernel.here() + 8;
+    let table = ip + 16;
+    let site = [MOV_IP_1, a32::PUSH_LR, a32::bl(ip, mcount).unwrap()];
+    let switch = [CMP_R0_0, LDRLS_PC_R0, BX_LR, table + 8, table + 12];
+    let targets = [MOV_IP_1, MOV_R0_IP, BX_LR];
+    kernel.function("traced", &[&site[..], &switch, &targets].concat());
+    kernel.site(ip);
+    kernel.data(table, table + 8);
+    assert_eq!(audit(kernel), live(&["ip"]));
+}
+
+#[test]
+fn opposite_conditions_write_on_all_paths() {
+    let write = [CMP_R0_0, MOVNE_IP_0, MOVEQ_IP_1, MOV_R0_IP, BX_LR];
+    assert_eq!(a32_reads(&[MOV_IP_1], &write), live(&[]));
+
+    let half = [CMP_R0_0, MOVNE_IP_0, MOV_R0_IP, BX_LR];
+    assert_eq!(a32_reads(&[MOV_IP_1], &half), live(&["ip"]));
+
+    let flags_changed = [CMP_R0_0, MOVNE_IP_0, CMP_R0_0, MOVEQ_IP_1, MOV_R0_IP, BX_LR];
+    assert_eq!(a32_reads(&[MOV_IP_1], &flags_changed), live(&["ip"]));
+}
+
+#[test]
+fn flags_are_followed_like_registers() {
+    assert_eq!(
+        a32_reads(&[CMP_R0_0], &[MOVEQ_R0_1, BX_LR]),
+        live(&["the flags"])
+    );
+    assert_eq!(
+        a32_reads(&[CMP_R0_0], &[CMP_R0_0, MOVEQ_R0_1, BX_LR]),
+        live(&[])
+    );
+}
+
+#[test]
+fn a_call_writes_results_alone() {
+    let call = [BLX_R3, MOV_R0_IP, BX_LR];
+    assert_eq!(a32_reads(&[MOV_IP_1], &call), live(&["ip"]));
+
+    let call = [JALR_T9, mips::NOP, MOVE_A0_V0, JR_RA, mips::NOP];
+    let (problems, _) = mips_reads(&[LI_V0_1], &call);
+    assert_eq!(problems, [""; 0]);
+}
+
+#[test]
+fn a_delay_slot_is_executed() {
+    let read = [JR_RA, MOVE_A0_V1];
+    assert_eq!(mips_reads(&[LI_V1_1], &read), live(&["v1"]));
+
+    // `b` over the next two words, with the write in its slot.
+    let write = [
+        0x1000_0002,
+        LI_V1_1,
+        mips::NOP,
+        MOVE_A0_V1,
+        JR_RA,
+        mips::NOP,
+    ];
+    assert_eq!(mips_reads(&[LI_V1_1], &write), live(&[]));
+}
+
+/// A kernel whose `apply` has other calls around its store and the publication, and whose hook and
+/// whose `run` have calls too.
+struct Calls {
+    before: Option<&'static str>,
+    between: Option<&'static str>,
+    behind: Option<&'static str>,
+    run: Option<&'static str>,
+    hook: Option<&'static str>,
+}
+
+const NO_CALLS: Calls = Calls {
+    before: None,
+    between: None,
+    behind: None,
+    run: None,
+    hook: None,
+};
+
+fn patcher(calls: &Calls) -> anyhow::Result<Vec<String>> {
+    patcher_without(calls, "")
+}
+
+fn patcher_without(calls: &Calls, missing: &str) -> anyhow::Result<Vec<String>> {
+    let mut kernel = Kernel::new(Isa::A32);
+    let mut addresses = std::collections::HashMap::new();
+    let leaves = [
+        "__gnu_mcount_nc",
+        "rust_helper_put_insn_nofault",
+        "rust_helper_flush_icache_range",
+        "ftrace_modify_all_code",
+        "ktime_get_mono_fast_ns",
+        "ftrace_caller",
+        "arch_ftrace_update_code",
+        "ftrace_init_nop",
+        "ftrace_make_nop",
+        "ftrace_update_ftrace_func",
+        "notrace",
+        PANIC,
+    ];
+    for name in leaves.into_iter().filter(|name| *name != missing) {
+        addresses.insert(name, kernel.function(name, &[BX_LR]));
+    }
+    let ip = kernel.here() + 4;
+    let mcount = a32::bl(ip, addresses["__gnu_mcount_nc"]).unwrap();
+    let traced = kernel.function("traced", &[a32::PUSH_LR, mcount, BX_LR]);
+    kernel.site(ip);
+    addresses.insert("traced", traced);
+
+    let mut caller = |name: &str, callees: &[Option<&str>]| {
+        let mut words = Vec::new();
+        for callee in callees.iter().flatten() {
+            let pc = kernel.here() + 4 * words.len() as u32;
+            let target = addresses.get(callee).copied().unwrap_or(traced);
+            words.push(a32::bl(pc, target).unwrap());
+        }
+        words.push(BX_LR);
+        if name != missing {
+            kernel.function(name, &words);
+        }
+    };
+    let store = Some("rust_helper_put_insn_nofault");
+    let publish = Some("rust_helper_flush_icache_range");
+    let around = [calls.before, store, calls.between, publish, calls.behind];
+    caller(APPLY, &around);
+    caller(RUN, &[Some("ftrace_modify_all_code"), calls.run]);
+    caller("ftrace_make_call", &[calls.hook]);
+
+    let image = kernel.image();
+    let program = Program::new(&image)?;
+    path::check(&program, &sites::sites(&image)?.good)
+}
+
+#[test]
+fn nothing_traceable_runs_between_store_and_publication() {
+    let traced = Some("traced");
+    let allowed = Calls {
+        before: traced,
+        between: Some("notrace"),
+        behind: traced,
+        hook: traced,
+        ..NO_CALLS
+    };
+    assert_eq!(patcher(&allowed).unwrap(), [""; 0]);
+
+    let between = Calls {
+        between: traced,
+        ..NO_CALLS
+    };
+    assert_eq!(
+        patcher(&between).unwrap(),
+        ["can be traced between a store and its publication: traced"]
+    );
+}
+
+#[test]
+fn nothing_traceable_runs_on_processors_that_wait() {
+    let calls = Calls {
+        run: Some("traced"),
+        ..NO_CALLS
+    };
+    let problems = patcher(&calls).unwrap();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with("can be traced while other processors change text"));
+    assert!(problems[0].ends_with("-> traced"));
+}
+
+#[test]
+fn hooks_do_not_panic() {
+    let calls = Calls {
+        hook: Some(PANIC),
+        ..NO_CALLS
+    };
+    assert_eq!(
+        patcher(&calls).unwrap(),
+        ["can panic: ftrace_make_call -> core::panicking::panic_fmt"]
+    );
+}
+
+#[test]
+fn a_missing_function_is_an_error() {
+    let missing = [
+        APPLY,
+        RUN,
+        "ftrace_make_call",
+        "rust_helper_put_insn_nofault",
+        "rust_helper_flush_icache_range",
+        "ftrace_modify_all_code",
+    ];
+    for name in missing {
+        assert!(patcher_without(&NO_CALLS, name).is_err(), "{name}");
+    }
+}
