@@ -91,6 +91,11 @@ impl<'a> Kernel<'a> {
         self.out.join(self.machine.image)
     }
 
+    /// The linked kernel, with its symbols.
+    pub fn vmlinux(&self) -> PathBuf {
+        self.out.join("vmlinux")
+    }
+
     /// A name for logs and messages.
     pub fn name(&self) -> String {
         format!("{}-{}", self.machine.name, self.backend.name())
@@ -249,7 +254,7 @@ impl<'a> Kernel<'a> {
 
     /// Bytes of machine code in vmlinux, boot code included, our KUnit suite left out.
     pub fn text_size(&self) -> Result<u64> {
-        let vmlinux = self.out.join("vmlinux");
+        let vmlinux = self.vmlinux();
         let mut size = Command::new(format!("{}size", self.machine.cross));
         size.args(["-A", "-d"]).arg(&vmlinux);
         let mut nm = Command::new(format!("{}nm", self.machine.cross));

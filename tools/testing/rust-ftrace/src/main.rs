@@ -5,6 +5,7 @@
 //! `make` in the root of the repository is its front door; `make help` lists the commands.
 
 mod apt;
+mod audit;
 mod bootlog;
 mod browser;
 mod check;
