@@ -145,6 +145,28 @@ fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
     Ok(words)
 }
 
+/// Returns why the site at `ip`, which holds `words`, is refused: it does not call `mcount` as the
+/// compiler does. Logs what it should hold, since `ftrace_bug()` shows the word at `ip` alone.
+fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> Refusal {
+    let Layout { name, words: table } = layout;
+    let found = words.get(..table.len()).unwrap_or_default();
+    let Ok(compiled) = layout.encode(ip, content(State::Compiled, mcount)) else {
+        pr_err!("ftrace: {ip:#x}: {found:08x?} is not a compiled {name} site\n");
+        return Refusal::Unsuitable;
+    };
+    let mut expected = *words;
+    for (word, insn) in expected.iter_mut().zip(compiled) {
+        *word = insn.unwrap_or(*word);
+    }
+    pr_err!(
+        "ftrace: {ip:#x}: {found:08x?} is not a compiled {name} site, which is {:08x?}\n",
+        expected.get(..table.len()).unwrap_or_default()
+    );
+    let mut sites = table.iter().zip(expected);
+    let at_ip = sites.find(|(word, _)| word.offset == 0);
+    at_ip.map_or(Refusal::Unsuitable, |(_, insn)| Refusal::Unexpected(insn))
+}
+
 /// `ftrace_init_nop()`: turns the site of `rec` off and makes all its words but one constant.
 ///
 /// # Safety
@@ -158,19 +180,7 @@ pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
             .decode(ip, &words, State::Compiled)
             .filter(|target| A::is_mcount(rec, *target));
         let Some(target) = target else {
-            pr_err!(
-                "ftrace: {ip:#x}: {:08x?} is not a compiled {} site\n",
-                words.get(..layout.words.len()).unwrap_or(&words),
-                layout.name
-            );
-            let compiled = layout.encode(ip, content(State::Compiled, A::mcount(rec)))?;
-            return Err(layout
-                .words
-                .iter()
-                .zip(compiled)
-                .find(|(word, _)| word.offset == 0)
-                .and_then(|(_, insn)| insn)
-                .map_or(Refusal::Unsuitable, Refusal::Unexpected));
+            return Err(explain(layout, ip, &words, A::mcount(rec)));
         };
         let stores = layout.stores(ip, content(State::Compiled, target), off::<A>(rec))?;
         Ok(stores)
