@@ -16,6 +16,10 @@ use crate::{
         MODULE_SITE,
         STUB, //
     },
+    insn::{
+        a32,
+        mips, //
+    },
     isa::{
         copy,
         Isa,
@@ -28,12 +32,6 @@ use crate::{
         Change,
         Step, //
     },
-};
-use ftrace_pure::{
-    insn::{
-        a32,
-        mips, //
-    },
     site::{
         Layout,
         Slot,
@@ -42,7 +40,7 @@ use ftrace_pure::{
         A32_GRAPH_JUMP,
         MIPS_FUNC_CALL,
         MIPS_GRAPH_JUMP, //
-    },
+    }, //
 };
 
 const fn constant(offset: i32, slot: Slot) -> Word {
@@ -237,7 +235,7 @@ pub fn change_stopped(code: &mut Code, change: Change) -> Vec<Step> {
 /// and `flush_icache_range()` reaches all processors.
 pub fn change_live(code: &mut Code, change: Change) -> Vec<Step> {
     let mut steps = plan::stores(code, change);
-    if change.to.state == ftrace_pure::site::State::On {
+    if change.to.state == crate::site::State::On {
         steps.reverse();
     }
     let (start, end) = code.site(change.place).range();

@@ -2,14 +2,14 @@
 
 //! The code that tasks execute: a traced function and what its call site calls.
 
-use crate::isa::{
-    Isa,
-    Op, //
-};
-use ftrace_pure::{
+use crate::{
     insn::{
         a32,
         mips, //
+    },
+    isa::{
+        Isa,
+        Op, //
     },
     site::{
         Content,
@@ -17,7 +17,7 @@ use ftrace_pure::{
         Slot,
         State,
         MAX_WORDS, //
-    },
+    }, //
 };
 use std::collections::BTreeMap;
 

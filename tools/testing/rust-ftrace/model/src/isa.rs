@@ -2,7 +2,7 @@
 
 //! What instructions do, as far as call sites depend on it.
 
-use ftrace_pure::insn::{
+use crate::insn::{
     a32,
     mips, //
 };

@@ -2,29 +2,35 @@
 
 //! The backend's own patch path, run on recorded text.
 //!
-//! [`text`] is the file that the kernel builds. What it asks of the kernel is here: memory that
+//! [`text`](crate::ftrace::text) is the file that the kernel builds. What it asks of the kernel is here: memory that
 //! can be read and written without faults, and a [`Machine`] that notes when text is published.
 
-use ftrace_pure::site;
-use site::Store;
+use crate::{
+    ftrace::text::{
+        self,
+        Fault,
+        Machine, //
+    },
+    site::Store, //
+};
 use std::{
     cell::RefCell,
     collections::BTreeMap, //
 };
-use text::{
-    Machine,
-    Refusal, //
-};
-
-#[expect(dead_code, reason = "the model has its own pages and synchronisation")]
-#[path = "../../../../../rust/kernel/ftrace/text.rs"]
-pub mod text;
 
 pub mod interrupt {
     pub struct LocalInterruptDisabled;
 
     pub fn local_interrupt_disable() -> LocalInterruptDisabled {
         LocalInterruptDisabled
+    }
+}
+
+pub mod num {
+    pub mod casts {
+        pub mod arch {
+            pub use crate::kernel::bindings::address as usize_as_u32;
+        }
     }
 }
 
@@ -127,9 +133,10 @@ unsafe impl Machine for Recorder {
 
     fn release(_address: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
 
-    fn publish(start: usize, end: usize) {
-        let event = Event::Publish(bindings::address(start), bindings::address(end));
-        TEXT.with_borrow_mut(|text| text.events.push(event));
+    fn publish(stores: &[Option<Store>]) {
+        let published = stores.iter().flatten();
+        let events = published.map(|store| Event::Publish(store.address, store.address + 4));
+        TEXT.with_borrow_mut(|text| text.events.extend(events));
     }
 
     fn synchronise() {
@@ -141,7 +148,7 @@ unsafe impl Machine for Recorder {
 pub fn apply(
     words: &BTreeMap<u32, u32>,
     stores: &[Option<Store>],
-) -> (Result<(), Refusal>, Vec<Event>) {
+) -> (Result<(), Fault>, Vec<Event>) {
     TEXT.set(Text {
         words: words.clone(),
         events: Vec::new(),

@@ -37,8 +37,8 @@
 //!   that the backend does depends on it.
 //! - The order in which a processor's own steps become visible to others, apart from instruction
 //!   fetches. `stop_machine()` and its acquire and release of `done` are taken for what they
-//!   promise; that `update_code()` and `change()` of `rust/kernel/ftrace/backend.rs` are what
-//!   [`plan::change`] does, one has to read.
+//!   promise; that `rust/kernel/ftrace/backend.rs` does what [`plan::change`] does, one has to
+//!   read.
 //! - Traced functions that save their return address, entries that save all registers, PLT
 //!   entries and veneers, kprobes, modules that are unloaded.
 //! - Two states count as one if the checker's 64-bit hash of them is the same.
@@ -56,9 +56,24 @@ pub mod scenario;
 pub mod system;
 pub mod trace;
 
+// The attribute names the folder in which the modules inside are looked up.
+#[path = "../../../../../rust/kernel/ftrace"]
+mod ftrace {
+    pub mod insn;
+    pub mod site;
+    #[expect(dead_code, reason = "the model has its own pages and synchronisation")]
+    pub mod text;
+}
+
+pub use ftrace::{
+    insn,
+    site, //
+};
+
 // What `rust/kernel/ftrace/text.rs` looks for in the crate's root.
 use kernel::{
     interrupt,
+    num,
     page,
     prelude, //
 };

@@ -19,13 +19,13 @@ use crate::{
         Op,
         Reg, //
     },
-};
-use ftrace_pure::site::{
-    Layout,
-    A32_FUNC_CALL,
-    A32_GRAPH_JUMP,
-    MIPS_FUNC_CALL,
-    MIPS_GRAPH_JUMP, //
+    site::{
+        Layout,
+        A32_FUNC_CALL,
+        A32_GRAPH_JUMP,
+        MIPS_FUNC_CALL,
+        MIPS_GRAPH_JUMP, //
+    }, //
 };
 
 /// ARM: what `site` is the layout of calls `ftrace_caller`.

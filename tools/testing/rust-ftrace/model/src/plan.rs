@@ -11,11 +11,11 @@ use crate::{
         self,
         Event, //
     },
-};
-use ftrace_pure::site::{
-    Content,
-    State,
-    Store, //
+    site::{
+        Content,
+        State,
+        Store, //
+    }, //
 };
 use std::collections::BTreeMap;
 
@@ -118,7 +118,8 @@ pub fn initialise(code: &mut Code, change: Change) {
 }
 
 /// Changes sites as `backend::update_code()` does: all in one `stop_machine()`, each by the one
-/// store that `backend::change()` asks the table for.
+/// store that the backend asks the table for. Of the call sites of a page, which it changes
+/// together, the model has one.
 pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {
     let mut steps = vec![Step::Stop];
     for change in changes {

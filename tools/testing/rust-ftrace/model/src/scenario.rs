@@ -15,6 +15,10 @@ use crate::{
         STUB,
         TRACER, //
     },
+    insn::{
+        a32,
+        mips, //
+    },
     isa::{
         Op,
         MIPS_MOVE_RA_AT, //
@@ -37,17 +41,6 @@ use crate::{
         Fault,
         Sight, //
     },
-    system::{
-        System,
-        Word,
-        WORDS, //
-    },
-};
-use ftrace_pure::{
-    insn::{
-        a32,
-        mips, //
-    },
     site::{
         Layout,
         Slot,
@@ -60,6 +53,11 @@ use ftrace_pure::{
         MIPS_CORE,
         MIPS_MODULE, //
     },
+    system::{
+        System,
+        Word,
+        WORDS, //
+    }, //
 };
 
 /// A system, and what the checker is expected to find.

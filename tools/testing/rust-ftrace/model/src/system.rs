@@ -297,7 +297,7 @@ impl System {
         let kept = place < site.layout.words.len()
             && matches!(
                 site.layout.words[place].compiled,
-                ftrace_pure::site::Slot::Kept([])
+                crate::site::Slot::Kept([])
             );
         isa.decode(pc, insn).or(kept.then_some(Op::Nop))
     }
