@@ -233,7 +233,8 @@ impl Image {
         for section in &self.sections {
             for (word, address) in section.words.iter().zip(section.range().step_by(4)) {
                 let left_out = places.iter().any(|place| place.contains(&address));
-                if !left_out && !self.is_code(address) && self.is_code(*word) {
+                let points_to_code = word.is_multiple_of(4) && self.is_code(*word);
+                if points_to_code && !left_out && !self.is_code(address) {
                     found.push(*word);
                 }
             }

@@ -12,6 +12,7 @@
 //! `apply` because of its size. If one is missing, that is an error.
 
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -58,6 +59,26 @@ const HOOKS: &[(&str, &str)] = &[
     ("ftrace_disable_ftrace_graph_caller", "ftrace_graph_caller"),
     ("ftrace_enable_ftrace_graph_caller", "ftrace_graph_caller"),
     ("prepare_ftrace_return", "ftrace_graph_caller"),
+];
+
+/// Calls through pointers that the kernel sets once it knows the processor: a part of the caller's
+/// name, and what it can call. Of a processor without such a cache, `cache_noop` is left out.
+const POINTERS: &[(&str, &[&str])] = &[
+    ("Machine>::synchronise", &["local_r4k_flush_icache_range"]),
+    (
+        "__local_r4k_flush_icache_range",
+        &[
+            "blast_dcache16",
+            "blast_dcache32",
+            "blast_dcache64",
+            "blast_dcache128",
+            "blast_icache16",
+            "blast_icache32",
+            "blast_icache64",
+            "blast_icache128",
+            "loongson2_blast_icache32",
+        ],
+    ),
 ];
 
 /// Where panics begin.
@@ -119,15 +140,17 @@ impl Path<'_> {
             let body = self.body(apply.start)?;
             let (mut stores, mut publishes) = (Vec::new(), Vec::new());
             for &address in &body {
-                let Some(Callee::Function(target)) = self.callee(address)? else {
-                    continue;
-                };
-                let reached = self.reach(&[target], |_| true, &[])?;
-                if reached.contains_key(&Callee::Function(store)) {
-                    stores.push(address);
-                }
-                if reached.contains_key(&Callee::Function(publish)) {
-                    publishes.push(address);
+                for callee in self.callees(address)? {
+                    let Callee::Function(target) = callee else {
+                        continue;
+                    };
+                    let reached = self.reach(&[target], |_| true, &[])?;
+                    if reached.contains_key(&Callee::Function(store)) {
+                        stores.push(address);
+                    }
+                    if reached.contains_key(&Callee::Function(publish)) {
+                        publishes.push(address);
+                    }
                 }
             }
             if stores.is_empty() || publishes.is_empty() {
@@ -135,10 +158,10 @@ impl Path<'_> {
             }
             let after = self.forward(&stores, &publishes)?;
             for address in self.backward(&body, &publishes)?.intersection(&after) {
-                between.extend(self.callee(*address)?);
+                between.extend(self.callees(*address)?);
             }
             for address in publishes {
-                between.extend(self.callee(address)?);
+                between.extend(self.callees(address)?);
             }
             // Its own calls ahead of the store and behind the publication may be traced.
             between.remove(&Callee::Function(apply.start));
@@ -257,49 +280,55 @@ impl Path<'_> {
         }
         let mut calls = BTreeSet::new();
         for address in self.body(function)? {
-            calls.extend(self.callee(address)?);
+            calls.extend(self.callees(address)?);
         }
         self.calls.borrow_mut().insert(function, calls.clone());
         Ok(calls)
     }
 
     /// What the instruction at an address calls.
-    fn callee(&self, address: u32) -> Result<Option<Callee>> {
+    fn callees(&self, address: u32) -> Result<Vec<Callee>> {
         let insn = self.insn(address)?;
+        let from = self.program.image.function(address);
         Ok(match insn.flow {
-            Flow::Call(to) => Some(Callee::Function(to)),
-            Flow::CallIndirect { .. } => Some(self.indirect(address)?),
-            Flow::Jump(to) => {
-                let from = self.program.image.function(address);
-                let tail_call = self.program.is_tail_call(from, to);
-                tail_call.then_some(Callee::Function(to))
-            }
+            Flow::Call(to) => vec![Callee::Function(to)],
+            Flow::Jump(to) if self.program.is_tail_call(from, to) => vec![Callee::Function(to)],
+            Flow::CallIndirect { .. } => self.indirect(address)?,
             Flow::JumpIndirect => {
-                let table = self.program.edges(address, &insn)?.into_iter();
-                let taken = table.filter(|edge| matches!(edge, Edge::Taken { .. }));
-                match taken.count() {
-                    0 => Some(self.indirect(address)?),
-                    _ => None,
+                let mut edges = self.program.edges(address, &insn)?.into_iter();
+                match edges.any(|edge| matches!(edge, Edge::Taken { .. })) {
+                    true => Vec::new(),
+                    false => self.indirect(address)?,
                 }
             }
-            Flow::Next | Flow::Return | Flow::Stop => None,
+            Flow::Next | Flow::Jump(_) | Flow::Return | Flow::Stop => Vec::new(),
         })
     }
 
-    /// What the instruction at an address calls through a register.
-    fn indirect(&self, address: u32) -> Result<Callee> {
-        let function = self.program.image.function(address);
-        let (Isa::Mips32 | Isa::Mips32R6, Some(function)) = (self.program.image.isa, function)
-        else {
-            return Ok(Callee::Unknown);
+    /// What the instruction at an address calls through a register or memory.
+    fn indirect(&self, address: u32) -> Result<Vec<Callee>> {
+        let image = self.program.image;
+        let Some(function) = image.function(address) else {
+            return Ok(vec![Callee::Unknown]);
         };
-        if let Some(targets) = self.targets.borrow().get(&function.start) {
-            let target = targets.get(&address);
-            return Ok(target.map_or(Callee::Unknown, |target| Callee::Function(*target)));
+        if image.isa != Isa::A32 {
+            let mut targets = self.targets.borrow_mut();
+            let targets = match targets.entry(function.start) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(constants::targets(self.program, function.start)?),
+            };
+            if let Some(target) = targets.get(&address) {
+                return Ok(vec![Callee::Function(*target)]);
+            }
         }
-        let targets = constants::targets(self.program, function.start)?;
-        self.targets.borrow_mut().insert(function.start, targets);
-        self.indirect(address)
+        let caller = self.name(function.start);
+        let known = POINTERS.iter().filter(|(part, _)| caller.contains(part));
+        let targets = known.flat_map(|(_, names)| names.iter().filter_map(|n| image.symbol(n)));
+        let callees: Vec<_> = targets.map(Callee::Function).collect();
+        Ok(match callees.is_empty() {
+            true => vec![Callee::Unknown],
+            false => callees,
+        })
     }
 
     /// The instructions of the function that starts at an address.

@@ -5,6 +5,7 @@
 use ftrace_pure::insn::a32;
 use ftrace_pure::insn::mips;
 
+use crate::constants;
 use crate::dead;
 use crate::image::fake::Kernel;
 use crate::image::Isa;
@@ -341,4 +342,36 @@ fn a_missing_function_is_an_error() {
     for name in missing {
         assert!(patcher_without(&NO_CALLS, name).is_err(), "{name}");
     }
+}
+
+#[test]
+fn addresses_are_followed_to_calls_through_registers() {
+    const LUI_AT: u32 = 0x3c01_8010;
+    const ADDIU_S1_AT: u32 = 0x2431_0123;
+    const BEQZ_A0: u32 = 0x1080_0002;
+    const LI_S1_1: u32 = 0x2411_0001;
+    const MOVE_T9_S1: u32 = 0x0220_c825;
+
+    let targets = |branch, behind: u32| {
+        let mut kernel = Kernel::new(Isa::Mips32);
+        let call = [MOVE_T9_S1, JALR_T9, mips::NOP];
+        let words = [
+            &[LUI_AT, ADDIU_S1_AT, branch, mips::NOP, behind],
+            &call[..],
+            &call,
+            &[JALR_T9, mips::NOP, JR_RA, mips::NOP],
+        ];
+        let start = kernel.function("caller", &words.concat());
+        let image = kernel.image();
+        let program = Program::new(&image).unwrap();
+        let targets = constants::targets(&program, start).unwrap();
+        let calls = [6, 9, 11].map(|at| start + 4 * at);
+        calls.map(|call| targets.get(&call).copied())
+    };
+
+    // A call leaves `s1` alone, and not `t9`.
+    let known = Some(0x8010_0123);
+    assert_eq!(targets(BEQZ_A0, mips::NOP), [known, known, None]);
+    // `s1` is one thing or the other.
+    assert_eq!(targets(BEQZ_A0, LI_S1_1), [None; 3]);
 }
