@@ -59,8 +59,19 @@ impl Comparison<'_> {
                 format!("{}: C {}, Rust {}", row.name, c.word(), rust.word())
             })
             .collect();
-        let problem = format!("worse than with C: {}\n{}", worse.len(), worse.join("\n"));
-        Case::check(self.kind, (!worse.is_empty()).then_some(problem))
+        // A baseline that did not run says of no test that it is worse.
+        let ours = self.rows.iter().filter(|row| row.rust.is_some());
+        let (paired, alone): (Vec<_>, Vec<_>) = ours.partition(|row| row.c.is_some());
+        let problem = if !worse.is_empty() {
+            let count = worse.len();
+            Some(format!("worse than with C: {count}\n{}", worse.join("\n")))
+        } else if paired.len() < alone.len() {
+            let (paired, all) = (paired.len(), paired.len() + alone.len());
+            Some(format!("C has results of only {paired} of {all} tests"))
+        } else {
+            None
+        };
+        Case::check(self.kind, problem)
     }
 }
 
@@ -163,8 +174,23 @@ mod tests {
     fn a_test_that_did_not_run_is_worse_than_one_that_passed() {
         assert_eq!(compared(&[("a", Passed)], &[]).outcome, Failed);
         assert_eq!(compared(&[("a", Failed)], &[]).outcome, Passed);
-        assert_eq!(compared(&[], &[("a", Passed)]).outcome, Passed);
-        assert_eq!(compared(&[], &[("a", Failed)]).outcome, Failed);
+        let c = [("a", Passed)];
+        assert_eq!(
+            compared(&c, &[("a", Passed), ("b", Passed)]).outcome,
+            Passed
+        );
+        assert_eq!(
+            compared(&c, &[("a", Passed), ("b", Failed)]).outcome,
+            Failed
+        );
+    }
+
+    #[test]
+    fn a_baseline_that_did_not_run_is_none() {
+        let rust = [("boot", Passed), ("a", Passed), ("b", Passed)];
+        let case = compared(&[("boot", Failed), ("any", Failed)], &rust);
+        assert_eq!(case.detail, "C has results of only 1 of 3 tests");
+        assert_eq!(compared(&rust[..2], &rust).outcome, Passed);
     }
 
     #[test]
