@@ -112,10 +112,9 @@ pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -
         ktap_logs: Vec::new(),
     };
     let toolchain = setup::prepare(ctx, source)?;
-    if ["host/rust-ftrace", "results/page"]
-        .iter()
-        .any(|suite| check.filter.wants(suite, None))
-    {
+    let looks = check.filter.wants("host/rust-ftrace", None)
+        || check.filter.wants("results/page", Some(&page::cases()));
+    if looks {
         doctor::ensure_browser(ctx)?;
     }
 
@@ -438,7 +437,7 @@ impl Check<'_> {
         report.write(&html, &build.join("report.md"))?;
 
         let suite = "results/page";
-        if !self.filter.wants(suite, None) {
+        if !self.filter.wants(suite, Some(&page::cases())) {
             return Ok(());
         }
         let (rows, start) = (report.rows(), Instant::now());

@@ -83,20 +83,36 @@ fn look(browser: &mut Browser, page: &Path, view: View, rows: usize) -> Result<V
     Ok(problems)
 }
 
+/// The ways in which readers look, by the names of their cases.
+const VIEWS: [(&str, View); 4] = [
+    ("360 light", PHONE),
+    ("360 dark", view(360, true)),
+    ("1280 light", view(1280, false)),
+    ("1280 dark", NIGHT),
+];
+const PHONE: View = view(360, false);
+const NIGHT: View = view(1280, true);
+
+const fn view(width: u32, dark: bool) -> View {
+    View { width, dark }
+}
+
+pub fn cases() -> [String; 4] {
+    VIEWS.map(|(name, _)| name.to_owned())
+}
+
 /// Looks at a page in every way that readers do. `log` is the browser's.
 pub fn check(page: &Path, rows: usize, log: &Path) -> Result<Vec<Case>> {
     let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut browser = Browser::start(file)?;
-    let mut cases = Vec::new();
-    for width in [360, 1280] {
-        for dark in [false, true] {
-            let problems = look(&mut browser, page, View { width, dark }, rows)?;
-            let name = format!("{width} {}", if dark { "dark" } else { "light" });
+    VIEWS
+        .into_iter()
+        .map(|(name, view)| {
+            let problems = look(&mut browser, page, view, rows)?;
             let problem = (!problems.is_empty()).then(|| problems.join("\n"));
-            cases.push(Case::check(name, problem));
-        }
-    }
-    Ok(cases)
+            Ok(Case::check(name, problem))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -110,15 +126,6 @@ mod tests {
     use crate::report::Report;
     use crate::results::Counts;
     use crate::results::Outcome;
-
-    const PHONE: View = View {
-        width: 360,
-        dark: false,
-    };
-    const NIGHT: View = View {
-        width: 1280,
-        dark: true,
-    };
 
     /// What to replace in a good page, by what, and the problem that then is to be seen.
     const SPOILT: &[(View, &str, &str, &str)] = &[
