@@ -30,6 +30,8 @@
 //!
 //! # What is left out
 //!
+//! - That instructions are encoded as processors have them: words are decoded by the functions
+//!   that the kernel encodes them with. The tests of `../pure` compare these with LLVM's assembler.
 //! - A word is fetched whole: that it is aligned is checked elsewhere. Among A32 instructions that
 //!   the architecture allows to be exchanged live, an unsynchronised fetch gets one of the values;
 //!   with any other it counts as a fault, but is then modelled in the same way.
