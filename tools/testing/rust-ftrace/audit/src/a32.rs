@@ -37,6 +37,9 @@ pub const CLOBBERED: Regs = IP | FLAGS;
 const UDF: u32 = 0xe7f0_00f0;
 const UDF_MASK: u32 = 0xfff0_00f0;
 
+// The disassembler's own lists of the registers that an instruction reads and writes leave out
+// some that it reads: the distance of a shift, what `stmdb` stores, what `uxtab` and `umlal` add to.
+
 /// Instructions whose first operand is a register that they only write.
 const WRITE_ONE: &[&str] = &[
     "adc", "add", "adr", "and", "asr", "bic", "clz", "eor", "ldr", "ldrb", "ldrbt", "ldrex",
@@ -54,6 +57,9 @@ const WRITE_ALL: &[&str] = &["mrc", "mrc2", "mrrc", "mrrc2", "pop"];
 
 /// All registers but the first.
 const WRITE_REST: &[&str] = &["ldm", "ldmda", "ldmdb", "ldmib"];
+
+/// What can change flags besides instructions for arithmetic.
+const CHANGE_FLAGS: &[&str] = &["hvc", "mrc", "mrc2", "msr", "smc", "svc", "vmrs"];
 
 pub struct Decoder(Capstone);
 
@@ -75,6 +81,7 @@ impl Decoder {
                 reads: 0,
                 writes: 0,
                 condition: ALWAYS,
+                changes_flags: false,
                 flow: Flow::Stop,
                 conditional: false,
                 slot: Slot::None,
@@ -109,7 +116,7 @@ impl Decoder {
         if condition != ALWAYS || ["adc", "sbc", "rsc", "rrx"].contains(&name.as_str()) {
             reads |= FLAGS;
         }
-        if arm.update_flags() || ["cmp", "cmn", "tst", "teq"].contains(&name.as_str()) {
+        if sets_flags(word) {
             writes |= FLAGS;
         }
 
@@ -133,6 +140,7 @@ impl Decoder {
             reads,
             writes,
             condition,
+            changes_flags: sets_flags(word) || CHANGE_FLAGS.contains(&name.as_str()),
             flow,
             conditional: condition != ALWAYS,
             slot: Slot::None,
@@ -153,6 +161,22 @@ fn written(name: &str, operands: usize) -> std::ops::Range<usize> {
     } else {
         0..0
     }
+}
+
+/// Whether this is an instruction for arithmetic that sets flags.
+fn sets_flags(word: u32) -> bool {
+    const ARITHMETIC_MASK: u32 = 0x0c10_0000;
+    const ARITHMETIC: u32 = 0x0010_0000;
+    const UNCONDITIONAL: u32 = 0xf;
+    const IMMEDIATE: u32 = 1 << 25;
+    // Multiplications, and loads and stores of other sizes than words and bytes.
+    const EXTENSION: u32 = 0x90;
+    const MULTIPLICATION_MASK: u32 = 0x0100_0060;
+
+    let is_extension = word & (IMMEDIATE | EXTENSION) == EXTENSION;
+    word & ARITHMETIC_MASK == ARITHMETIC
+        && word >> 28 != UNCONDITIONAL
+        && (!is_extension || word & MULTIPLICATION_MASK == 0)
 }
 
 fn shifted_by(shift: &ArmShift) -> Regs {
@@ -215,5 +239,79 @@ pub fn name(bit: u32) -> &'static str {
         FLAGS => "the flags",
         IP => "ip",
         _ => "another",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_and_flow() {
+        let next = Flow::Next;
+        let rows = [
+            // mov ip, r0; movt ip, #1; add r0, r1, r2, lsl ip; umlal ip, r0, r1, r2
+            (0xe1a0_c000, 0, IP, next),
+            (0xe340_c001, IP, 0, next),
+            (0xe081_0c12, IP, 0, next),
+            (0xe0a0_c291, IP, 0, next),
+            // mrc p15, 0, ip, c1, c0, 0; mcr p15, 0, ip, c1, c0, 0; bfi ip, r0, #0, #1
+            (0xee11_cf10, 0, IP, next),
+            (0xee01_cf10, IP, 0, next),
+            (0xe7c0_c010, IP, 0, next),
+            // push {ip, lr}; stmdb r0!, {ip}; stm r0, {r1, ip}; pop {ip, lr}; ldm r0, {r1, ip}
+            (0xe92d_5000, IP | LR, 0, next),
+            (0xe920_1000, IP, 0, next),
+            (0xe880_1002, IP, 0, next),
+            (0xe8bd_5000, 0, IP | LR, next),
+            (0xe890_1002, 0, IP, next),
+            // ldr r0, [ip], #4; ldr ip, [r0, ip]; strex ip, r0, [r1]; ldrd r0, r1, [r2, ip]
+            (0xe49c_0004, IP, 0, next),
+            (0xe790_c00c, IP, IP, next),
+            (0xe181_cf90, 0, IP, next),
+            (0xe182_00dc, IP, 0, next),
+            // cmp ip, #0; adds ip, ip, #1; adc r0, r0, #0; msr cpsr_f, ip
+            (0xe35c_0000, IP, FLAGS, next),
+            (0xe29c_c001, IP, IP | FLAGS, next),
+            (0xe2a0_0000, FLAGS, 0, next),
+            // mul r0, r1, r2; muls r0, r1, r2; ldrh r0, [r1]; ldrex r0, [r1]; lsrs r0, r1, ip
+            (0xe000_0291, 0, 0, next),
+            (0xe010_0291, 0, FLAGS, next),
+            (0xe1d1_00b0, 0, 0, next),
+            (0xe191_0f9f, 0, 0, next),
+            (0xe1b0_0c31, IP, FLAGS, next),
+            // b .; bl .; blx ip; bx ip; bx lr; mov pc, lr; pop {pc}; pop {r4, pc}; udf #18
+            (0xeaff_fffe, 0, 0, Flow::Jump(0x1000)),
+            (0xebff_fffe, 0, 0, Flow::Call(0x1000)),
+            (0xe12f_ff3c, IP, 0, Flow::CallIndirect { private: false }),
+            (0xe12f_ff1c, IP, 0, Flow::JumpIndirect),
+            (0xe12f_ff1e, LR, 0, Flow::Return),
+            (0xe1a0_f00e, LR, PC, Flow::Return),
+            (0xe49d_f004, 0, PC, Flow::Return),
+            (0xe8bd_8010, 0, PC, Flow::Return),
+            (0xe7f0_01f2, 0, 0, Flow::Stop),
+        ];
+        let decoder = Decoder::new().unwrap();
+        for (word, reads, writes, flow) in rows {
+            let insn = decoder.decode(0x1000, word).unwrap().unwrap();
+            let got = (insn.reads, insn.writes, insn.flow, insn.condition);
+            assert_eq!(got, (reads, writes, flow, ALWAYS), "{word:08x}");
+        }
+    }
+
+    #[test]
+    fn conditions() {
+        let decoder = Decoder::new().unwrap();
+        let condition = |cc: u32| {
+            let insn = decoder.decode(0, cc << 28 | 0x01a0_c000).unwrap().unwrap();
+            assert_eq!(insn.reads, FLAGS);
+            insn.condition
+        };
+        for cc in (0..14).step_by(2) {
+            assert_eq!(condition(cc) ^ condition(cc + 1), ALWAYS);
+        }
+        // N, Z, C, V from bit 3 on: `hi` is C and not Z, `gt` is not Z and N equal to V.
+        assert_eq!(condition(8), 1 << 2 | 1 << 3 | 1 << 10 | 1 << 11);
+        assert_eq!(condition(12), 1 << 0 | 1 << 2 | 1 << 9 | 1 << 11);
     }
 }

@@ -136,7 +136,7 @@ impl State {
             }
             _ => (),
         }
-        if insn.writes & a32::FLAGS != 0 && state.flags & insn.condition != 0 {
+        if insn.changes_flags && state.flags & insn.condition != 0 {
             state.flags = ALWAYS;
         }
         state
@@ -276,6 +276,7 @@ impl<'a> Walk<'a> {
         };
         Ok(state.after(&Insn {
             writes: results | self.program.decoder.lost_in_calls(),
+            changes_flags: true,
             ..*insn
         }))
     }
@@ -316,7 +317,9 @@ impl<'a> Walk<'a> {
             }
             at = from;
         }
-        path.push(at);
+        if at != reader {
+            path.push(at);
+        }
         path.reverse();
         path
     }

@@ -52,6 +52,8 @@ pub struct Insn {
     pub writes: Regs,
     /// When it is executed.
     pub condition: Flags,
+    /// Whether it can change some of the A32 flags.
+    pub changes_flags: bool,
     pub flow: Flow,
     /// Whether control can also go on behind it, for a condition other than `condition`.
     pub conditional: bool,

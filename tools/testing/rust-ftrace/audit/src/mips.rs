@@ -179,6 +179,7 @@ impl Decoder {
             reads,
             writes,
             condition: ALWAYS,
+            changes_flags: false,
             flow,
             conditional,
             slot,
@@ -221,6 +222,7 @@ fn unknown(word: u32) -> Option<Insn> {
         reads,
         writes,
         condition: ALWAYS,
+        changes_flags: false,
         flow: Flow::Next,
         conditional: false,
         slot: Slot::None,
@@ -295,4 +297,90 @@ fn bit(reg: RegId) -> Regs {
 /// The name of the register of a bit.
 pub fn name(bit: u32) -> &'static str {
     NAMES.get(bit as usize).copied().unwrap_or("another")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V0: Regs = 1 << 2;
+    const V1: Regs = 1 << 3;
+    const T0: Regs = 1 << 8;
+
+    fn check(isa: Isa, rows: &[(u32, Regs, Regs, Flow, Slot)]) {
+        let decoder = Decoder::new(isa).unwrap();
+        for (word, reads, writes, flow, slot) in rows {
+            let insn = decoder.decode(0x8000_1000, *word).unwrap().unwrap();
+            let got = (insn.reads, insn.writes, insn.flow, insn.slot);
+            assert_eq!(got, (*reads, *writes, *flow, *slot), "{word:08x}");
+        }
+    }
+
+    #[test]
+    fn registers_and_flow() {
+        let (next, none, always) = (Flow::Next, Slot::None, Slot::Always);
+        let call = Flow::CallIndirect { private: false };
+        let private = Flow::CallIndirect { private: true };
+        let back = Flow::Jump(0x8000_1000);
+        let rows = [
+            // addiu v0, v1, 1; lw v0, 0(v1); sw v0, 0(v1); sc v0, 0(v1); movz v0, v1, t0
+            (0x2462_0001, V1, V0, next, none),
+            (0x8c62_0000, V1, V0, next, none),
+            (0xac62_0000, V0 | V1, 0, next, none),
+            (0xe062_0000, V0 | V1, 0, next, none),
+            (0x0068_100a, V0 | V1 | T0, 0, next, none),
+            // ins v0, v1, 0, 1; lwl v0, 3(v1); lwr v0, 0(v1); mfc0 v0, c0_count; mtc0 v0, c0_count
+            (0x7c62_0004, V0 | V1, 0, next, none),
+            (0x8862_0003, V1, 0, next, none),
+            (0x9862_0000, V1, V0, next, none),
+            (0x4002_4800, 0, V0, next, none),
+            (0x4082_4800, V0, 0, next, none),
+            // multu v0, v1; mfhi v0; mfhi v0, $ac1; mul v0, v1, t0; div $0, v0, v1
+            (0x0043_0019, V0 | V1, HI | LO, next, none),
+            (0x0000_1010, HI, V0, next, none),
+            (0x0020_1010, 0, V0, next, none),
+            (0x7068_1002, V1 | T0, V0, next, none),
+            // mftc0 v0, c0_vpecontrol; rdhwr v0, $2
+            (0x4101_1001, 0, V0, next, none),
+            (0x7c02_103b, 0, V0, next, none),
+            // b .; beq v0, v1, .; jal 80000000; jalr v0; jalr at; jr v0; jr ra; jr.hb ra; break
+            (0x1000_ffff, 0, 0, back, always),
+            (0x1043_ffff, V0 | V1, 0, back, always),
+            (0x5043_ffff, V0 | V1, 0, back, Slot::IfTaken),
+            (0x0c00_0000, 0, 0, Flow::Call(0x8000_0000), always),
+            (0x0040_f809, V0, 0, call, always),
+            (0x0020_f809, AT, 0, private, always),
+            (0x0040_0008, V0, 0, Flow::JumpIndirect, always),
+            (0x03e0_0008, RA, 0, Flow::Return, always),
+            (0x03e0_0408, RA, 0, Flow::Return, always),
+            (0x0000_000d, 0, 0, Flow::Stop, none),
+        ];
+        check(Isa::Mips32, &rows);
+    }
+
+    #[test]
+    fn registers_and_flow_of_release_6() {
+        let (next, none) = (Flow::Next, Slot::None);
+        let call = Flow::CallIndirect { private: false };
+        let back = Flow::Jump(0x8000_1000);
+        let rows = [
+            // lui v0, 1; aui v0, v1, 1; seleqz v0, v1, t0; muh v0, v1, t0; div v0, v1, t0
+            (0x3c02_0001, 1, V0, next, none),
+            (0x3c62_0001, V1, V0, next, none),
+            (0x0068_1035, V1 | T0, V0, next, none),
+            (0x0068_10d8, V1 | T0, V0, next, none),
+            (0x0068_109a, V1 | T0, V0, next, none),
+            // bc .; balc .; beqzc v0, .; beqc v0, v1, .; jialc v0, 0; jic v0, 0; jic ra, 0
+            (0xcbff_ffff, 0, 0, back, none),
+            (0xebff_ffff, 0, 0, Flow::Call(0x8000_1000), none),
+            (0xd85f_ffff, V0, 0, back, none),
+            (0x2043_ffff, V0 | V1, 0, back, none),
+            (0xf802_0000, V0, 0, call, none),
+            (0xd802_0000, V0, 0, Flow::JumpIndirect, none),
+            (0xd81f_0000, RA, 0, Flow::Return, none),
+            // jr ra
+            (0x03e0_0009, RA, 0, Flow::Return, Slot::Always),
+        ];
+        check(Isa::Mips32R6, &rows);
+    }
 }

@@ -26,6 +26,7 @@ pub struct Program<'a> {
     insns: RefCell<HashMap<u32, Option<Insn>>>,
     /// Where an exception or the kernel's own patching can lead from an instruction.
     detours: HashMap<u32, Vec<u32>>,
+    /// The addresses in code that are stored in data.
     stored: Vec<u32>,
     /// Whether functions return.
     returns: RefCell<HashMap<u32, bool>>,
@@ -133,25 +134,25 @@ impl<'a> Program<'a> {
     pub fn edges(&self, address: u32, insn: &Insn) -> Result<Vec<Edge>> {
         // What handles exceptions can lie apart from functions.
         let function = self.image.function(address);
-        let mut edges: Vec<Edge> = self
-            .detours
-            .get(&address)
+        let slot_address = address.wrapping_add(4);
+        let in_slot = (insn.slot != Slot::None).then_some(slot_address);
+        let mut edges: Vec<Edge> = [Some(address), in_slot]
             .into_iter()
+            .flatten()
+            .filter_map(|address| self.detours.get(&address))
             .flatten()
             .map(|to| Edge::Instead(*to))
             .collect();
 
-        let slot_address = address.wrapping_add(4);
-        let taken = (insn.slot != Slot::None).then_some(slot_address);
-        let not_taken = (insn.slot == Slot::Always).then_some(slot_address);
+        let not_taken = in_slot.filter(|_| insn.slot == Slot::Always);
         match insn.flow {
             Flow::Call(callee) if !self.returns(callee)? => (),
             Flow::Next | Flow::Call(_) | Flow::CallIndirect { .. } => edges.push(Edge::Taken {
                 to: insn.behind(address),
-                slot: taken,
+                slot: in_slot,
             }),
             Flow::Jump(to) if self.is_tail_call(function, to) => (),
-            Flow::Jump(to) => edges.push(Edge::Taken { to, slot: taken }),
+            Flow::Jump(to) => edges.push(Edge::Taken { to, slot: in_slot }),
             Flow::JumpIndirect => {
                 let Some(function) = function else {
                     bail!("{} jumps to who knows where", self.image.name(address));
@@ -162,7 +163,7 @@ impl<'a> Program<'a> {
                     .take_while(|a| **a < function.end);
                 edges.extend(inside.map(|to| Edge::Taken {
                     to: *to,
-                    slot: taken,
+                    slot: in_slot,
                 }));
             }
             Flow::Return | Flow::Stop => (),

@@ -96,9 +96,11 @@ fn check(image: &Image, layout: &Layout, ip: u32) -> Result<(), String> {
             layout.name
         ));
     };
-    let ahead = image.word(ip.wrapping_sub(MIPS_CORE_AHEAD));
-    if layout.name == MIPS_CORE.name && !ahead.is_some_and(|w| mips::MOVE_AT_RA.contains(&w)) {
-        return Err(format!("{ahead:08x?} ahead of it is not `move at, ra`"));
+    if layout.name == MIPS_CORE.name {
+        let ahead = image.word(ip.wrapping_sub(MIPS_CORE_AHEAD)).unwrap_or(0);
+        if !mips::MOVE_AT_RA.contains(&ahead) {
+            return Err(format!("{ahead:08x} ahead of it is not `move at, ra`"));
+        }
     }
     let mcount = match image.isa {
         Isa::A32 => "__gnu_mcount_nc",
