@@ -194,14 +194,16 @@ fn near(address: u32, word: u32, bits: u32) -> u32 {
     address.wrapping_add(4).wrapping_add_signed(words * 4)
 }
 
-/// What the disassembler does not know and still comes up: moves of release 6, and what reaches
-/// 64-bit device registers: shifts, bit fields, loads, stores and moves to and from coprocessor 0.
+/// What the disassembler does not know and still comes up: moves of release 6, `cache` of before
+/// it, and what reaches 64-bit device registers: shifts, bit fields, loads, stores and moves to
+/// and from coprocessor 0.
 ///
 /// What is not known to be only written counts as read here too.
 fn unknown(word: u32) -> Option<Insn> {
     const SPECIAL: u32 = 0x00;
     const COP0: u32 = 0x10;
     const SPECIAL3: u32 = 0x1f;
+    const CACHE: u32 = 0x2f;
     const LD: u32 = 0x37;
     const SD: u32 = 0x3f;
     const RDHWR: u32 = 0x3b;
@@ -214,6 +216,7 @@ fn unknown(word: u32) -> Option<Insn> {
         (SPECIAL3, 0x01..=0x07) => (rs | rt, 0),
         (SPECIAL3, RDHWR) => (0, rt),
         (COP0, _) => (rt, 0),
+        (CACHE, _) => (rs, 0),
         (LD, _) => (rs, rt),
         (SD, _) => (rs | rt, 0),
         _ => return None,
