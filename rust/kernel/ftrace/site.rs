@@ -175,13 +175,16 @@ pub const A32_MCOUNT: Layout = Layout {
 ///
 /// Ahead of the site stands `move at, ra`, with `-mmcount-ra-address` followed by an instruction
 /// that sets `$12`.
+///
+/// A task that is interrupted in the delay slot of `jal` executes `jal` again, which has changed
+/// `ra` already. If the site has been turned off meanwhile, `move` gives the return address back.
 pub const MIPS_CORE: Layout = Layout {
     name: "mips-core",
     words: &[
         Word {
             offset: 0,
             compiled: Slot::MipsJal,
-            off: Slot::Insn(mips::NOP),
+            off: Slot::Insn(mips::MOVE_RA_AT),
             on: Slot::MipsJal,
         },
         Word {

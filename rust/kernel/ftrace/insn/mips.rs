@@ -10,6 +10,9 @@ pub const NOP: u32 = 0;
 /// `move at, ra` as assemblers emit it: `or at, ra, $0` or `addu at, ra, $0`.
 pub const MOVE_AT_RA: [u32; 2] = [0x03e0_0825, 0x03e0_0821];
 
+/// `move ra, at`: `or ra, at, $0`.
+pub const MOVE_RA_AT: u32 = 0x0020_f825;
+
 /// `addiu sp, sp, -8`: the o32 stack protocol of `_mcount`.
 pub const ADDIU_SP_M8: u32 = 0x27bd_fff8;
 

@@ -10,9 +10,6 @@ use crate::insn::{
 /// `add sp, sp, #4`: what the C backend turns an A32 site off with.
 pub const A32_ADD_SP_4: u32 = 0xe28d_d004;
 
-/// `move ra, at`.
-pub const MIPS_MOVE_RA_AT: u32 = 0x0020_f825;
-
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -230,7 +227,7 @@ fn decode_mips(pc: u32, insn: u32) -> Option<Op> {
         mips::NOP => return Some(Op::Nop),
         mips::ADDIU_SP_M8 => return Some(Op::AddSp(-8)),
         mips::JALR_V1 => return Some(Op::CallReg(Reg::V1)),
-        MIPS_MOVE_RA_AT => return Some(copy(Reg::Link, Reg::Parent)),
+        mips::MOVE_RA_AT => return Some(copy(Reg::Link, Reg::Parent)),
         _ => {}
     }
     if mips::MOVE_AT_RA.contains(&insn) {

@@ -24,9 +24,9 @@
 //!
 //! The properties are those of [`property::Fault`], which must never happen, and of
 //! [`property::Sight`], which must happen in some execution so that the former says something.
-//! They hold for [`scenario::ours`] unless it says otherwise. [`scenario::c`] are the C backends,
-//! [`scenario::mistakes`] are plans and tables that are wrong; for each of them the checker
-//! must find the faults that it names.
+//! They hold for [`scenario::ours`]. [`scenario::c`] are the C backends, [`scenario::mistakes`] are
+//! plans and tables that are wrong; for each of them the checker must find the faults that it
+//! names.
 //!
 //! # What is left out
 //!

@@ -22,6 +22,7 @@ pub(crate) const MIPS: &[(u32, &str)] = &[
     (mips::NOP, "nop"),
     (mips::MOVE_AT_RA[0], "move $at, $ra"),
     (mips::MOVE_AT_RA[1], "addu $at, $ra, $zero"),
+    (mips::MOVE_RA_AT, "move $ra, $at"),
     (mips::ADDIU_SP_M8, "addiu $sp, $sp, -8"),
     (mips::JALR_V1, "jalr $v1"),
     (mips::b_over(5), "b .+24"),

@@ -121,8 +121,8 @@ fn stores_are_those_of_the_tables() {
         (
             &MIPS_CORE,
             &[
-                // jal MCOUNT; nop; jal ENTRY
-                [0x0c04_115a, 0, 0x0c04_66af],
+                // jal MCOUNT; move ra, at; jal ENTRY
+                [0x0c04_115a, 0x0020_f825, 0x0c04_66af],
                 // addiu sp, sp, -8; nop
                 [0x27bd_fff8, 0, 0],
             ],
