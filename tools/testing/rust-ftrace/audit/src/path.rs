@@ -9,7 +9,7 @@
 //! All this is checked on the linked kernel, where what was inlined is part of the function that
 //! it was inlined into. The functions that the rules below start from are never inlined: hooks and
 //! helpers because C and Rust call one another through them, `run` because its address is taken,
-//! `apply` because of its size. If one is missing, that is an error.
+//! `apply` because it says so. If one is missing, that is an error.
 
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
@@ -54,6 +54,7 @@ const HOOKS: &[(&str, &str)] = &[
     ("ftrace_init_nop", "ftrace_caller"),
     ("ftrace_make_call", "ftrace_caller"),
     ("ftrace_make_nop", "ftrace_caller"),
+    ("ftrace_replace_code", "ftrace_caller"),
     ("ftrace_update_ftrace_func", "ftrace_caller"),
     ("ftrace_modify_call", "ftrace_regs_caller"),
     ("ftrace_disable_ftrace_graph_caller", "ftrace_graph_caller"),
