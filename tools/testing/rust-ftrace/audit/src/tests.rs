@@ -246,6 +246,7 @@ fn patcher_without(calls: &Calls, missing: &str) -> anyhow::Result<Vec<String>> 
         "arch_ftrace_update_code",
         "ftrace_init_nop",
         "ftrace_make_nop",
+        "ftrace_replace_code",
         "ftrace_update_ftrace_func",
         "notrace",
         PANIC,
