@@ -162,9 +162,8 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
         }
         Err(fault) => Err(fault),
     };
-    if result.is_ok() {
-        M::publish(stores);
-    }
+    // After a failure too: what was stored before it and taken back may have been fetched.
+    M::publish(stores);
 
     if !one_page && last_alias.is_ok() {
         M::release(last, 1, &irq);
