@@ -16,11 +16,11 @@ harness = $(CARGO) run --quiet --locked --release \
 .DEFAULT_GOAL := help
 .PHONY: help run check check-all bench shell install status uninstall patch doctor clean cargo
 
-run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=arm|mips)
+run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=)
 check: cargo		## set up all that is missing, run every test (TEST=text picks some)
-check-all: cargo	## the whole matrix of variants
+check-all: cargo	## every test on every machine (TEST= as above)
 bench: cargo		## the C and the Rust backend side by side
-shell: cargo		## an interactive guest (ARCH=arm|mips)
+shell: cargo		## an interactive guest (ARCH=)
 install: cargo		## put the backend into your kernel tree (KDIR=)
 status: cargo		## say what is in your kernel tree (KDIR=)
 uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
@@ -35,6 +35,7 @@ clean:			## remove build/; downloads stay in the cache folder
 help:			## show this
 	@sed -n 's/^\([a-z-]*\):[a-z\t ]*## /  make \1\t/p' Makefile | expand -t 20
 	@echo
+	@echo "ARCH= is arm, mips, mips-be or mips-r6 (machine.rs in tools/testing/rust-ftrace)."
 	@echo "V=1 shows all output, KERNEL_SRC= names a kernel tarball or tree to use."
 
 cargo:

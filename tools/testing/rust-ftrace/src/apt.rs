@@ -36,6 +36,10 @@ const FETCH_SUITES: [(&str, &[&str]); 4] = [
     ("trixie-backports", &[]),
 ];
 
+/// The suite that sources to build a userland from come from: the one that the others' userland
+/// is of.
+const SOURCE_SUITE: &str = "bookworm";
+
 /// Runs a program for its output.
 pub fn output(command: &mut Command) -> Result<String> {
     let line = crate::ui::command_line(command);
@@ -49,6 +53,13 @@ pub fn output(command: &mut Command) -> Result<String> {
         String::from_utf8_lossy(&output.stderr).trim_end()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What a configuration is for.
+#[derive(Clone, Copy)]
+enum Kind {
+    Packages,
+    Sources,
 }
 
 /// A private apt configuration.
@@ -65,16 +76,22 @@ pub struct Apt {
 impl Apt {
     /// The configuration for packages to unpack.
     pub fn for_fetching(ctx: &Context) -> Result<Self> {
-        Self::new(ctx, "fetch", &FETCH_SUITES)
+        Self::new(ctx, "fetch", Kind::Packages, &FETCH_SUITES)
     }
 
     /// The configuration for host packages out of the backports of the host's own `suite`.
     pub fn for_backports(ctx: &Context, suite: &str) -> Result<Self> {
         let backports = format!("{suite}-backports");
-        Self::new(ctx, "backports", &[(suite, &[]), (&backports, &[])])
+        let suites = [(suite, [].as_slice()), (&backports, &[])];
+        Self::new(ctx, "backports", Kind::Packages, &suites)
     }
 
-    fn new(ctx: &Context, name: &str, suites: &[(&str, &[&str])]) -> Result<Self> {
+    /// The configuration for source packages.
+    pub fn for_sources(ctx: &Context) -> Result<Self> {
+        Self::new(ctx, "sources", Kind::Sources, &[(SOURCE_SUITE, &[])])
+    }
+
+    fn new(ctx: &Context, name: &str, kind: Kind, suites: &[(&str, &[&str])]) -> Result<Self> {
         ensure!(
             Path::new(KEYRING).is_file(),
             "{KEYRING} is missing: apt-get install debian-archive-keyring"
@@ -88,10 +105,11 @@ impl Apt {
         for (suite, others) in suites {
             let mut here = vec![host_arch.as_str()];
             here.extend(others.iter().filter(|&&arch| arch != host_arch));
-            sources += &format!(
-                "deb [arch={} target=Packages signed-by={KEYRING}] {mirror} {suite} main\n",
-                here.join(",")
-            );
+            let what = match kind {
+                Kind::Packages => format!("deb [arch={} target=Packages", here.join(",")),
+                Kind::Sources => "deb-src [target=Sources".to_owned(),
+            };
+            sources += &format!("{what} signed-by={KEYRING}] {mirror} {suite} main\n");
             arches.extend(here);
         }
         arches.sort_unstable();
@@ -223,30 +241,59 @@ impl Apt {
         if !version.is_empty() {
             wanted += &format!("={version}");
         }
-        step.progress(format!("downloading {wanted}"));
+        self.fetch(step, name, &["download", &wanted], |file| {
+            file.ends_with(".deb")
+        })
+    }
+
+    /// Downloads the upstream tarball of a source package, or finds it in the cache folder.
+    pub fn download_source(&self, step: &Step<'_>, name: &str) -> Result<PathBuf> {
+        if let Some(path) = self.cached_source(name) {
+            return Ok(path);
+        }
+        self.update(step)?;
+        self.fetch(step, name, &["source", "--download-only", name], |file| {
+            is_upstream(file, name)
+        })
+    }
+
+    fn cached_source(&self, name: &str) -> Option<PathBuf> {
+        fs::read_dir(self.packages())
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let file = path.file_name().and_then(|file| file.to_str());
+                file.is_some_and(|file| is_upstream(file, name))
+            })
+            .find(|path| is_intact(path))
+    }
+
+    /// Runs `apt-get` for a file with a name that `is_wanted`, and keeps that.
+    fn fetch(
+        &self,
+        step: &Step<'_>,
+        name: &str,
+        args: &[&str],
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<PathBuf> {
+        let what = args.join(" ");
+        step.progress(format!("apt-get {what}"));
         let partial = self.cache.join("partial").join(name);
         files::remove_dir_all(&partial)?;
         fs::create_dir_all(&partial)
             .with_context(|| format!("cannot create {}", partial.display()))?;
-        step.run(
-            self.command("apt-get")
-                .arg("download")
-                .arg(&wanted)
-                .current_dir(&partial),
-        )
-        .with_context(|| format!("cannot download {wanted}"))?;
-        let Some(deb) = fs::read_dir(&partial)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        step.run(self.command("apt-get").args(args).current_dir(&partial))
+            .with_context(|| format!("cannot download by apt-get {what}"))?;
+        let Some(file) = fs::read_dir(&partial)?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .find(|file| is_wanted(file))
         else {
-            bail!("apt-get download {wanted} left no package");
+            bail!("apt-get {what} left no package");
         };
-        let kept = self
-            .packages()
-            .join(deb.file_name().context("a package without a name")?);
+        let (from, kept) = (partial.join(&file), self.packages().join(&file));
         fs::create_dir_all(self.packages())?;
-        let hash = files::sha256(&deb)?;
-        fs::rename(&deb, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+        let hash = files::sha256(&from)?;
+        fs::rename(&from, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
         files::write_atomic(&hash_file(&kept), hash.as_bytes())?;
         files::remove_dir_all(&partial)?;
         Ok(kept)
@@ -265,6 +312,15 @@ impl Apt {
     }
 }
 
+/// Whether a file is the upstream tarball of a source package: `name_1.35.0.orig.tar.bz2`.
+fn is_upstream(file: &str, name: &str) -> bool {
+    let Some((stem, compression)) = file.split_once(".orig.tar.") else {
+        return false;
+    };
+    let package = stem.split_once('_').map(|(package, _)| package);
+    package == Some(name) && !compression.contains('.')
+}
+
 /// Unpacks a package into a folder.
 pub fn extract(step: &Step<'_>, deb: &Path, to: &Path) -> Result<()> {
     step.progress("unpacking");
@@ -273,8 +329,10 @@ pub fn extract(step: &Step<'_>, deb: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("cannot unpack {}", deb.display()))
 }
 
-fn hash_file(deb: &Path) -> PathBuf {
-    deb.with_extension("deb.sha256")
+fn hash_file(package: &Path) -> PathBuf {
+    let mut name = package.as_os_str().to_owned();
+    name.push(".sha256");
+    name.into()
 }
 
 fn is_intact(deb: &Path) -> bool {
@@ -385,6 +443,25 @@ mod tests {
         assert!(apt.cached("rust-src", None, "1.95.0+").is_some());
         assert!(apt.cached("rust-src", None, "1.96.0+").is_none());
         assert!(apt.cached("rust", None, "").is_none());
+    }
+
+    #[test]
+    fn the_upstream_tarball_of_a_source_is_found() {
+        let (_dir, apt) = apt(&[
+            "busybox_1.35.0-4.debian.tar.xz",
+            "busybox_1.35.0.orig.tar.bz2",
+            "busybox-static_1%3a1.35_mipsel.deb",
+            "kmod_30.orig.tar.xz",
+        ]);
+        let name = |path: Option<PathBuf>| Some(path?.file_name()?.to_str()?.to_string());
+        assert_eq!(
+            name(apt.cached_source("busybox")).unwrap(),
+            "busybox_1.35.0.orig.tar.bz2"
+        );
+        assert!(apt.cached_source("busy").is_none());
+        assert!(!is_upstream("kmod_30.orig.tar.xz.asc", "kmod"));
+        fs::write(apt.packages().join("kmod_30.orig.tar.xz"), "half").unwrap();
+        assert!(apt.cached_source("kmod").is_none());
     }
 
     #[test]

@@ -27,7 +27,9 @@ use crate::kbuild::Backend;
 use crate::kbuild::Kernel;
 use crate::kbuild::Toolchain;
 use crate::ktap;
+use crate::machine;
 use crate::machine::Machine;
+use crate::machine::TestedBy;
 use crate::machine::MACHINES;
 use crate::overlay::Series;
 use crate::page;
@@ -43,8 +45,8 @@ use crate::results::Suite;
 use crate::rootfs;
 use crate::setup;
 use crate::source;
+use crate::Check as Arguments;
 use crate::Context;
-use crate::Source;
 
 /// How much larger the kernel's text may be than with the C backend, in percent.
 const TEXT_GROWTH: u64 = 1;
@@ -103,15 +105,18 @@ struct Check<'a> {
     ktap_logs: Vec<PathBuf>,
 }
 
-pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -> Result<()> {
+/// Runs the tests of the machines that `by` tests.
+pub fn check(ctx: &Context, by: TestedBy, arguments: &Arguments) -> Result<()> {
+    let test = arguments.test.as_deref();
     let mut check = Check {
         ctx,
         filter: Filter(test),
-        toggles,
+        toggles: arguments.toggles,
         results: Results::default(),
         ktap_logs: Vec::new(),
     };
-    let toolchain = setup::prepare(ctx, source)?;
+    let machines = machine::tested(by, test);
+    let toolchain = setup::prepare(ctx, &arguments.source, &machines)?;
     let looks = check.filter.wants("host/rust-ftrace", None)
         || check.filter.wants("results/page", Some(&page::cases()));
     if looks {
@@ -120,7 +125,7 @@ pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -
 
     check.host()?;
     check.lint(&toolchain)?;
-    for machine in MACHINES {
+    for &machine in &machines {
         check.machine(&toolchain, machine)?;
     }
 
@@ -128,7 +133,7 @@ pub fn check(ctx: &Context, test: Option<&str>, toggles: u32, source: &Source) -
         check.results.add(suite);
     }
     check.ktap(&toolchain)?;
-    check.report(&toolchain)?;
+    check.report(&toolchain, &machines)?;
 
     let results = check.results;
     results.write_junit(&ctx.paths.build.join("junit.xml"))?;
@@ -293,7 +298,9 @@ impl Check<'_> {
                 warnings.err().map(|e| format!("{e:#}")),
             ));
         }
-        if built.is_ok() && self.filter.wants(&build, Some(&builds[3..])) {
+        // It takes the C backend's kernel, which is built for nothing else.
+        let is_sized = machine.tested_by == TestedBy::Check;
+        if built.is_ok() && is_sized && self.filter.wants(&build, Some(&builds[3..])) {
             let growth = text_growth(self.ctx, toolchain, machine);
             cases.push(Case::check(
                 "text size",
@@ -429,10 +436,10 @@ impl Check<'_> {
 
     /// Writes the page and the Markdown, and looks at the page in a browser. The page does not
     /// tell what that showed.
-    fn report(&mut self, toolchain: &Toolchain) -> Result<()> {
+    fn report(&mut self, toolchain: &Toolchain, machines: &[&'static Machine]) -> Result<()> {
         let build = &self.ctx.paths.build;
         let html = build.join("report.html");
-        let about = About::find(self.ctx, toolchain, self.filter.0);
+        let about = About::find(self.ctx, toolchain, machines, self.filter.0);
         let report = Report::new(&about, self.results.totals(), self.results.suites());
         report.write(&html, &build.join("report.md"))?;
 

@@ -26,19 +26,21 @@ pub struct Mismatch {
 /// Reads a fragment or a `.config`.
 pub fn parse(text: &str) -> Options {
     text.lines()
-        .filter_map(|line| {
-            let line = line.trim();
-            if let Some((name, value)) =
-                line.strip_prefix("CONFIG_").and_then(|l| l.split_once('='))
-            {
-                return Some((name.to_owned(), value.to_owned()));
-            }
-            let name = line
-                .strip_prefix("# CONFIG_")?
-                .strip_suffix(" is not set")?;
-            Some((name.to_owned(), "n".to_owned()))
-        })
+        .filter_map(option)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// The option that a line is about, and its value.
+fn option(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    if let Some(option) = line.strip_prefix("CONFIG_").and_then(|l| l.split_once('=')) {
+        return Some(option);
+    }
+    let name = line
+        .strip_prefix("# CONFIG_")?
+        .strip_suffix(" is not set")?;
+    Some((name, "n"))
 }
 
 /// Concatenates fragments. Two that ask for different values of an option are an error: which of
@@ -62,6 +64,16 @@ pub fn merge(fragments: &[impl AsRef<Path>]) -> Result<String> {
         text.push_str(&fragment);
     }
     Ok(text)
+}
+
+/// Lets the options of `own` take the place of what `text` says about them.
+pub fn replace(text: &str, own: &str) -> String {
+    let replaced = parse(own);
+    text.lines()
+        .filter(|line| option(line).is_none_or(|(name, _)| !replaced.contains_key(name)))
+        .chain(own.lines())
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 /// Every option of `asked` that `got` has with another value.
@@ -164,6 +176,16 @@ mod tests {
         fs::write(&b, "CONFIG_X=m\n").unwrap();
         assert!(merge(&[&a, &a]).is_ok());
         assert!(merge(&[&a, &b]).is_err());
+    }
+
+    #[test]
+    fn an_option_is_replaced_whatever_it_was() {
+        let text = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_AB=y\n";
+        assert_eq!(
+            replace(text, "# CONFIG_A is not set\nCONFIG_B=m\n"),
+            "CONFIG_AB=y\n# CONFIG_A is not set\nCONFIG_B=m\n"
+        );
+        assert_eq!(replace(text, ""), text);
     }
 
     #[test]

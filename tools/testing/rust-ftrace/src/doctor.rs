@@ -15,6 +15,7 @@ use crate::apt;
 use crate::apt::output;
 use crate::apt::Apt;
 use crate::browser;
+use crate::machine::Machine;
 use crate::source::Version;
 use crate::Context;
 
@@ -91,6 +92,20 @@ const TOOLS: &[Tool] = &[
     tool("qemu-system-arm", Says("qemu-system-arm", "--version"), Version(10, 0, 0), None, "qemu-system-arm"),
     tool("qemu-system-mipsel", Says("qemu-system-mipsel", "--version"), Version(10, 0, 0), None, "qemu-system-mips"),
 ];
+
+/// What a machine takes on top, by its `CROSS_COMPILE=`. Nothing else asks for it.
+#[rustfmt::skip]
+const MACHINE_TOOLS: &[(&str, Tool)] = &[
+    ("mips-linux-gnu-", tool("gcc for mips-be", Says("mips-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mips-linux-gnu")),
+    ("mips-linux-gnu-", tool("libc for mips-be", File("/usr/mips-linux-gnu/include/stdio.h"), ANY, None, "libc6-dev-mips-cross")),
+    ("mips-linux-gnu-", BZIP2),
+    ("mipsisa32r6el-linux-gnu-", tool("gcc for mips-r6", Says("mipsisa32r6el-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mipsisa32r6el-linux-gnu")),
+    ("mipsisa32r6el-linux-gnu-", tool("libc for mips-r6", File("/usr/mipsisa32r6el-linux-gnu/include/stdio.h"), ANY, None, "libc6-dev-mipsr6el-cross")),
+    ("mipsisa32r6el-linux-gnu-", BZIP2),
+];
+
+/// Source packages are packed with it.
+const BZIP2: Tool = tool("bzip2", Says("bzip2", "--help"), ANY, None, "bzip2");
 
 /// What `make check` looks at its report with. It is large: nothing else asks for it.
 const BROWSER: Tool = tool(
@@ -185,20 +200,32 @@ pub fn report(ctx: &Context) -> Result<()> {
         println!("{line}");
         bad += usize::from(!good);
     }
-    println!("bindgen, Rust's library source and the kernel's source are fetched into build/.");
+    println!("\nfor `make check-all` and the machines named:");
+    let mut names = BTreeSet::new();
+    for (_, tool) in MACHINE_TOOLS {
+        if names.insert(tool.name) {
+            println!("{}", tool.line(kernel.as_deref()).0);
+        }
+    }
+    println!("\nbindgen, Rust's library source and the kernel's source are fetched into build/.");
     match bad {
         0 => Ok(()),
         _ => bail!("{bad} tools are missing or too old; make run, check and shell install them"),
     }
 }
 
-/// Installs what is missing of the host's packages.
-pub fn ensure_host(ctx: &Context) -> Result<()> {
+/// Installs what is missing of the host's packages for building and booting `machines`.
+pub fn ensure_host(ctx: &Context, machines: &[&Machine]) -> Result<()> {
     let kernel = kernel_tree(ctx);
     let wanting = || {
         let is_wanting =
             |tool: &&Tool| !matches!(tool.find(tool.minimum(kernel.as_deref())), Found::Good(_));
-        TOOLS.iter().filter(is_wanting).collect::<Vec<_>>()
+        let of_machines = MACHINE_TOOLS
+            .iter()
+            .filter(|(cross, _)| machines.iter().any(|m| m.cross == *cross))
+            .map(|(_, tool)| tool);
+        let tools = TOOLS.iter().chain(of_machines);
+        tools.filter(is_wanting).collect::<Vec<_>>()
     };
     let packages: BTreeSet<&str> = wanting()
         .iter()

@@ -129,7 +129,7 @@ pub fn shell(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
 
 fn prepare(ctx: &Context, arch: &str, source: &Source) -> Result<Guest> {
     let machine = machine::find(arch)?;
-    let toolchain = setup::prepare(ctx, source)?;
+    let toolchain = setup::prepare(ctx, source, &[machine])?;
     Guest::build(ctx, &toolchain, machine, Backend::Rust)
 }
 

@@ -165,7 +165,7 @@ impl<'a> Kernel<'a> {
             .backend
             .fragments()
             .iter()
-            .chain([&self.machine.name])
+            .chain(self.machine.configs)
             .map(|name| folder.join(format!("{name}.config")))
             .collect();
         let asked = config::merge(&fragments)?;

@@ -7,14 +7,19 @@ use anyhow::Result;
 
 /// A QEMU machine with its kernel and userland.
 pub struct Machine {
-    /// The user's name for it (`ARCH=`), also that of its configuration fragment.
+    /// The user's name for it (`ARCH=`).
     pub name: &'static str,
     /// The kernel's `ARCH=`.
     pub arch: &'static str,
     /// The kernel's `CROSS_COMPILE=`.
     pub cross: &'static str,
-    /// Debian's name of the architecture that the userland is for.
-    pub debian: &'static str,
+    /// The kernel's configuration fragments that are the machine's own.
+    pub configs: &'static [&'static str],
+    /// Which command tests it.
+    pub tested_by: TestedBy,
+    /// Debian's name of the architecture that the userland is for, or `None` where Debian has
+    /// none and the userland is built from its source packages.
+    pub debian: Option<&'static str>,
     /// The make target of the bootable image.
     pub target: &'static str,
     /// Where that target leaves the image, below the build folder.
@@ -31,52 +36,99 @@ pub struct Machine {
     pub results: &'static [&'static str],
 }
 
+/// The command that runs a machine's tests. A filter that names the machine does so too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TestedBy {
+    Check,
+    CheckAll,
+}
+
+const ARM: Machine = Machine {
+    name: "arm",
+    arch: "arm",
+    cross: "arm-linux-gnueabihf-",
+    configs: &["arm"],
+    tested_by: TestedBy::Check,
+    debian: Some("armhf"),
+    target: "zImage",
+    image: "arch/arm/boot/zImage",
+    console: "ttyAMA0",
+    channel: "vport0p1",
+    qemu: "qemu-system-arm",
+    machine: &[
+        "-M",
+        "virt",
+        "-cpu",
+        "cortex-a15",
+        "-smp",
+        "2",
+        "-m",
+        "256",
+        "-nic",
+        "none",
+    ],
+    results: &[
+        "-device",
+        "virtio-serial-device",
+        "-device",
+        "virtserialport,chardev=results",
+    ],
+};
+
+const MIPS: Machine = Machine {
+    name: "mips",
+    arch: "mips",
+    cross: "mipsel-linux-gnu-",
+    configs: &["malta", "mips"],
+    tested_by: TestedBy::Check,
+    debian: Some("mipsel"),
+    target: "vmlinux",
+    image: "vmlinux",
+    console: "ttyS0",
+    channel: "ttyS1",
+    qemu: "qemu-system-mipsel",
+    machine: &[
+        "-M", "malta", "-cpu", "24Kf", "-m", "256", "-nic", "none", "-vga", "none",
+    ],
+    results: &["-serial", "chardev:results"],
+};
+
 pub const MACHINES: &[Machine] = &[
+    ARM,
+    MIPS,
     Machine {
-        name: "arm",
-        arch: "arm",
-        cross: "arm-linux-gnueabihf-",
-        debian: "armhf",
-        target: "zImage",
-        image: "arch/arm/boot/zImage",
-        console: "ttyAMA0",
-        channel: "vport0p1",
-        qemu: "qemu-system-arm",
+        name: "mips-be",
+        cross: "mips-linux-gnu-",
+        configs: &["malta", "mips-be"],
+        tested_by: TestedBy::CheckAll,
+        debian: None,
+        qemu: "qemu-system-mips",
+        ..MIPS
+    },
+    // No other 32-bit MIPS processor of QEMU's comes up with more than one core.
+    Machine {
+        name: "mips-r6",
+        cross: "mipsisa32r6el-linux-gnu-",
+        configs: &["malta", "mips-r6"],
+        tested_by: TestedBy::CheckAll,
+        debian: None,
+        qemu: "qemu-system-mips64el",
         machine: &[
-            "-M",
-            "virt",
-            "-cpu",
-            "cortex-a15",
-            "-smp",
-            "2",
-            "-m",
-            "256",
-            "-nic",
+            "-M", "malta", "-cpu", "I6400", "-smp", "4", "-m", "256", "-nic", "none", "-vga",
             "none",
         ],
-        results: &[
-            "-device",
-            "virtio-serial-device",
-            "-device",
-            "virtserialport,chardev=results",
-        ],
-    },
-    Machine {
-        name: "mips",
-        arch: "mips",
-        cross: "mipsel-linux-gnu-",
-        debian: "mipsel",
-        target: "vmlinux",
-        image: "vmlinux",
-        console: "ttyS0",
-        channel: "ttyS1",
-        qemu: "qemu-system-mipsel",
-        machine: &[
-            "-M", "malta", "-cpu", "24Kf", "-m", "256", "-nic", "none", "-vga", "none",
-        ],
-        results: &["-serial", "chardev:results"],
+        ..MIPS
     },
 ];
+
+/// The machines that a command tests whose filter is `test`.
+pub fn tested(by: TestedBy, test: Option<&str>) -> Vec<&'static Machine> {
+    let named = |m: &Machine| test.is_some_and(|text| text.contains(m.name));
+    MACHINES
+        .iter()
+        .filter(|m| by == TestedBy::CheckAll || m.tested_by == by || named(m))
+        .collect()
+}
 
 /// The machine that `ARCH=` names.
 pub fn find(name: &str) -> Result<&'static Machine> {
@@ -84,4 +136,31 @@ pub fn find(name: &str) -> Result<&'static Machine> {
         let names: Vec<_> = MACHINES.iter().map(|m| m.name).collect();
         format!("ARCH={name} is not known; it can be {}", names.join(" or "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        for (i, machine) in MACHINES.iter().enumerate() {
+            assert!(MACHINES[..i].iter().all(|m| m.name != machine.name));
+        }
+    }
+
+    #[test]
+    fn others_are_tested_by_check_all_or_by_name() {
+        let names = |by, test| tested(by, test).iter().map(|m| m.name).collect::<Vec<_>>();
+        assert_eq!(names(TestedBy::Check, None), ["arm", "mips"]);
+        assert_eq!(names(TestedBy::Check, Some("mips")), ["arm", "mips"]);
+        assert_eq!(
+            names(TestedBy::Check, Some("mips-r6/guest")),
+            ["arm", "mips", "mips-r6"]
+        );
+        assert_eq!(
+            names(TestedBy::CheckAll, Some("guest")).len(),
+            MACHINES.len()
+        );
+    }
 }

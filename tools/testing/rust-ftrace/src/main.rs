@@ -11,6 +11,7 @@ mod browser;
 mod check;
 mod compare;
 mod config;
+mod crossbuild;
 mod doctor;
 mod files;
 mod guest;
@@ -38,6 +39,7 @@ use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 
+use crate::machine::TestedBy;
 use crate::paths::Paths;
 use crate::ui::Ui;
 
@@ -67,7 +69,7 @@ enum Command {
     Uninstall(Kdir),
     Patch(Patch),
     Doctor,
-    CheckAll,
+    CheckAll(Check),
     Bench,
 }
 
@@ -131,10 +133,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::Uninstall(Kdir { kdir }) => install::run_uninstall(&ctx, kdir.as_deref()),
         Command::Patch(Patch { out, source }) => overlay::run_patch(&ctx, &source, out.as_deref()),
         Command::Doctor => doctor::report(&ctx),
-        Command::Check(check) => {
-            check::check(&ctx, check.test.as_deref(), check.toggles, &check.source)
-        }
-        Command::CheckAll | Command::Bench => bail!("this command comes with a later release"),
+        Command::Check(check) => check::check(&ctx, TestedBy::Check, &check),
+        Command::CheckAll(check) => check::check(&ctx, TestedBy::CheckAll, &check),
+        Command::Bench => bail!("this command comes with a later release"),
     }
 }
 

@@ -21,7 +21,6 @@ use crate::kbuild::Backend;
 use crate::kbuild::Kernel;
 use crate::kbuild::Toolchain;
 use crate::machine::Machine;
-use crate::machine::MACHINES;
 use crate::results::Case;
 use crate::results::Counts;
 use crate::results::Outcome;
@@ -52,7 +51,12 @@ pub struct About {
 
 impl About {
     /// Looks at what the run has built. `filter` is the part of the tests' names it was asked for.
-    pub fn find(ctx: &Context, toolchain: &Toolchain, filter: Option<&str>) -> Self {
+    pub fn find(
+        ctx: &Context,
+        toolchain: &Toolchain,
+        machines: &[&'static Machine],
+        filter: Option<&str>,
+    ) -> Self {
         let now: DateTime<Utc> = SystemTime::now().into();
         let mut git = Command::new("git");
         git.args(["describe", "--always", "--abbrev=12", "--dirty"])
@@ -65,7 +69,7 @@ impl About {
         if let Some(text) = filter {
             facts.push(("Only tests with", text.to_owned()));
         }
-        let kernels = MACHINES
+        let kernels = machines
             .iter()
             .filter_map(|machine| kernels(ctx, toolchain, machine))
             .collect();

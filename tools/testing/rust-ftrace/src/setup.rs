@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::apt;
 use crate::apt::Apt;
+use crate::crossbuild;
 use crate::doctor;
 use crate::install;
 use crate::install::Outcome;
@@ -21,9 +22,10 @@ use crate::Source;
 /// Debian's folder of LLVM's programs, whose libclang bindgen loads.
 const LLVM: &str = "/usr/lib/llvm-19/bin";
 
-/// Brings the host's packages, the tools and the kernel source with the backend in it.
-pub fn prepare(ctx: &Context, source: &Source) -> Result<Toolchain> {
-    doctor::ensure_host(ctx)?;
+/// Brings the host's packages for `machines`, the tools and the kernel source with the backend in
+/// it.
+pub fn prepare(ctx: &Context, source: &Source, machines: &[&Machine]) -> Result<Toolchain> {
+    doctor::ensure_host(ctx, machines)?;
     let kernel = source::kernel(ctx, source)?;
     let rust_lib_src = source::rust_library(ctx)?;
     source::bindgen(ctx)?;
@@ -45,11 +47,13 @@ pub fn prepare(ctx: &Context, source: &Source) -> Result<Toolchain> {
     })
 }
 
-/// A static busybox for the machine's userland, from Debian's package.
+/// A static busybox for the machine's userland, from Debian's package or built from its source.
 pub fn busybox(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf> {
-    let dir = ctx.paths.build.join(format!("busybox-{}", machine.debian));
-    let package =
-        Apt::for_fetching(ctx)?.download(step, "busybox-static", Some(machine.debian), "")?;
+    let Some(arch) = machine.debian else {
+        return crossbuild::busybox(ctx, step, machine);
+    };
+    let dir = ctx.paths.build.join(format!("busybox-{arch}"));
+    let package = Apt::for_fetching(ctx)?.download(step, "busybox-static", Some(arch), "")?;
     apt::extract(step, &package, &dir)?;
     Ok(dir.join("bin/busybox"))
 }
