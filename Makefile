@@ -18,7 +18,7 @@ harness = $(CARGO) run --quiet --locked --release \
 
 run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=)
 check: cargo		## set up all that is missing, run every test (TEST=text picks some)
-check-all: cargo	## every test on every machine (TEST= as above)
+check-all: cargo	## every test on every machine and kernel configuration (TEST= as above)
 bench: cargo		## the C and the Rust backend side by side
 shell: cargo		## an interactive guest (ARCH=)
 install: cargo		## put the backend into your kernel tree (KDIR=)
@@ -35,7 +35,7 @@ clean:			## remove build/; downloads stay in the cache folder
 help:			## show this
 	@sed -n 's/^\([a-z-]*\):[a-z\t ]*## /  make \1\t/p' Makefile | expand -t 20
 	@echo
-	@echo "ARCH= is arm, mips, mips-be or mips-r6 (machine.rs in tools/testing/rust-ftrace)."
+	@echo "ARCH= is arm, mips, mips-be, mips-r6 or another machine that machine.rs names."
 	@echo "V=1 shows all output, KERNEL_SRC= names a kernel tarball or tree to use."
 
 cargo:

@@ -168,7 +168,7 @@ impl<'a> Kernel<'a> {
             .chain(self.machine.configs)
             .map(|name| folder.join(format!("{name}.config")))
             .collect();
-        let asked = config::merge(&fragments)?;
+        let asked = config::replace(&config::merge(&fragments)?, self.machine.options);
         let merged = self.out.join("asked.config");
         fs::write(&merged, &asked).with_context(|| format!("cannot write {}", merged.display()))?;
         run(self

@@ -15,6 +15,8 @@ pub struct Machine {
     pub cross: &'static str,
     /// The kernel's configuration fragments that are the machine's own.
     pub configs: &'static [&'static str],
+    /// Options of the kernel that take the place of what the fragments say.
+    pub options: &'static str,
     /// Which command tests it.
     pub tested_by: TestedBy,
     /// Debian's name of the architecture that the userland is for, or `None` where Debian has
@@ -48,6 +50,7 @@ const ARM: Machine = Machine {
     arch: "arm",
     cross: "arm-linux-gnueabihf-",
     configs: &["arm"],
+    options: "",
     tested_by: TestedBy::Check,
     debian: Some("armhf"),
     target: "zImage",
@@ -80,6 +83,7 @@ const MIPS: Machine = Machine {
     arch: "mips",
     cross: "mipsel-linux-gnu-",
     configs: &["malta", "mips"],
+    options: "",
     tested_by: TestedBy::Check,
     debian: Some("mipsel"),
     target: "vmlinux",
@@ -92,6 +96,13 @@ const MIPS: Machine = Machine {
     ],
     results: &["-serial", "chardev:results"],
 };
+
+/// What a kernel with locking and preemption checked is asked for on top.
+const CHECKED: &str = "\
+CONFIG_PROVE_LOCKING=y
+CONFIG_DEBUG_ATOMIC_SLEEP=y
+CONFIG_DEBUG_PREEMPT=y
+";
 
 pub const MACHINES: &[Machine] = &[
     ARM,
@@ -117,6 +128,54 @@ pub const MACHINES: &[Machine] = &[
             "-M", "malta", "-cpu", "I6400", "-smp", "4", "-m", "256", "-nic", "none", "-vga",
             "none",
         ],
+        ..MIPS
+    },
+    Machine {
+        name: "arm-no-plts",
+        options: "# CONFIG_ARM_MODULE_PLTS is not set\n",
+        tested_by: TestedBy::CheckAll,
+        ..ARM
+    },
+    Machine {
+        name: "arm-no-rwx",
+        options: "# CONFIG_STRICT_KERNEL_RWX is not set\n# CONFIG_STRICT_MODULE_RWX is not set\n",
+        tested_by: TestedBy::CheckAll,
+        ..ARM
+    },
+    Machine {
+        name: "arm-no-graph",
+        options: "# CONFIG_FUNCTION_GRAPH_TRACER is not set\n",
+        tested_by: TestedBy::CheckAll,
+        ..ARM
+    },
+    Machine {
+        name: "arm-up",
+        options: "# CONFIG_SMP is not set\n",
+        tested_by: TestedBy::CheckAll,
+        ..ARM
+    },
+    Machine {
+        name: "arm-frame-pointer",
+        options: "CONFIG_UNWINDER_FRAME_POINTER=y\n",
+        tested_by: TestedBy::CheckAll,
+        ..ARM
+    },
+    Machine {
+        name: "arm-checked",
+        options: CHECKED,
+        tested_by: TestedBy::CheckAll,
+        ..ARM
+    },
+    Machine {
+        name: "mips-no-graph",
+        options: "# CONFIG_FUNCTION_GRAPH_TRACER is not set\n",
+        tested_by: TestedBy::CheckAll,
+        ..MIPS
+    },
+    Machine {
+        name: "mips-checked",
+        options: CHECKED,
+        tested_by: TestedBy::CheckAll,
         ..MIPS
     },
 ];
@@ -150,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_tested_by_check_all_or_by_name() {
+    fn a_variant_is_tested_by_check_all_or_by_name() {
         let names = |by, test| tested(by, test).iter().map(|m| m.name).collect::<Vec<_>>();
         assert_eq!(names(TestedBy::Check, None), ["arm", "mips"]);
         assert_eq!(names(TestedBy::Check, Some("mips")), ["arm", "mips"]);
