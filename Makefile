@@ -3,7 +3,6 @@
 # The front door: every user command is a target here. What a command does is
 # in tools/testing/rust-ftrace.
 
-ARCH ?= arm
 V ?= 0
 TOGGLES ?= 100
 export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES OUT
@@ -17,7 +16,7 @@ harness = $(CARGO) run --quiet --locked --release \
 .PHONY: help run check check-all bench shell install status uninstall patch doctor clean cargo
 
 run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=)
-check: cargo		## set up all that is missing, run every test (TEST=text picks some)
+check: cargo		## set up all that is missing, run every test (TEST= some, ARCH= one machine)
 check-all: cargo	## every test on every machine and kernel configuration (TEST= as above)
 bench: cargo		## the C and the Rust backend side by side
 shell: cargo		## an interactive guest (ARCH=)

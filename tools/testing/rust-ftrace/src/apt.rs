@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::bail;
 use anyhow::ensure;
 use anyhow::Context as _;
 use anyhow::Result;
@@ -39,6 +38,55 @@ const FETCH_SUITES: [(&str, &[&str]); 4] = [
 /// The suite that sources to build a userland from come from: the one that the others' userland
 /// is of.
 const SOURCE_SUITE: &str = "bookworm";
+/// A package to download.
+#[derive(Debug, PartialEq)]
+pub struct Package {
+    name: String,
+    /// `None` for one of the host's or of every architecture.
+    arch: Option<String>,
+    /// Empty for whichever apt prefers.
+    version: String,
+}
+
+impl Package {
+    /// Reads what `apt-get -s` says of a package: `Inst NAME (VERSION SUITE... [ARCH])`.
+    fn of_plan(line: &str) -> Option<Self> {
+        let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+        let (version, rest) = rest.split_once(' ')?;
+        let (_, arch) = rest.split_once(')')?.0.rsplit_once('[')?;
+        let arch = arch.strip_suffix(']')?;
+        Some(Self {
+            name: name.to_string(),
+            arch: (arch != "all").then(|| arch.to_string()),
+            version: version.to_string(),
+        })
+    }
+
+    /// The package, as apt wants it named.
+    fn spec(&self) -> String {
+        let mut spec = self.name.clone();
+        if let Some(arch) = &self.arch {
+            spec += &format!(":{arch}");
+        }
+        if !self.version.is_empty() {
+            spec += &format!("={}", self.version);
+        }
+        spec
+    }
+}
+
+/// What dpkg's status file says of a package that is there and serves every architecture.
+fn installed(name: &str) -> String {
+    format!(
+        "Package: {name}\n\
+         Status: install ok installed\n\
+         Version: 999\n\
+         Architecture: all\n\
+         Multi-Arch: foreign\n\
+         Maintainer: none\n\
+         Description: none\n\n"
+    )
+}
 
 /// Runs a program for its output.
 pub fn output(command: &mut Command) -> Result<String> {
@@ -220,6 +268,35 @@ impl Apt {
         self.cache.join("packages")
     }
 
+    /// The packages that `names` need on a machine of an architecture, themselves included.
+    /// `provided` are needed by nobody there: what a package of these is for is not done.
+    pub fn closure(
+        &self,
+        step: &Step<'_>,
+        suite: &str,
+        arch: &str,
+        names: &[&str],
+        provided: &[&str],
+    ) -> Result<Vec<Package>> {
+        self.update(step)?;
+        step.progress("dependencies");
+        let status: String = provided.iter().map(|name| installed(name)).collect();
+        let path = self.conf.with_file_name(format!("{suite}-{arch}.status"));
+        files::write_atomic(&path, status.as_bytes())?;
+        // apt takes the machine for one with these packages and no others.
+        let mut simulate = self.command("apt-get");
+        simulate
+            .args(["-s", "-q", "--no-install-recommends"])
+            .args(["-o", &format!("APT::Default-Release={suite}")])
+            .args(["-o", &format!("APT::Architecture={arch}")])
+            .args(["-o", &format!("APT::Architectures::={arch}")])
+            .args(["-o", &format!("Dir::State::status={}", path.display())])
+            .arg("install")
+            .args(names);
+        let plan = output(&mut simulate).context("cannot tell what the packages need")?;
+        Ok(plan.lines().filter_map(Package::of_plan).collect())
+    }
+
     /// Downloads a package, or finds it in the cache folder. `version` is exact or, when it is
     /// empty, left to apt.
     pub fn download(
@@ -229,21 +306,36 @@ impl Apt {
         arch: Option<&str>,
         version: &str,
     ) -> Result<PathBuf> {
-        // A colon in a version is escaped in the file's name.
-        if let Some(path) = self.cached(name, arch, &version.replace(':', "%3a")) {
-            return Ok(path);
+        let package = Package {
+            name: name.to_string(),
+            arch: arch.map(str::to_string),
+            version: version.to_string(),
+        };
+        let mut debs = self.download_all(step, std::slice::from_ref(&package))?;
+        debs.pop().context("a download without a package")
+    }
+
+    /// Downloads the packages that the cache folder has not, and gives where they all are.
+    pub fn download_all(&self, step: &Step<'_>, packages: &[Package]) -> Result<Vec<PathBuf>> {
+        let cached = |package: &Package| {
+            let arch = package.arch.as_deref();
+            // A colon in a version is escaped in the file's name.
+            self.cached(&package.name, arch, &package.version.replace(':', "%3a"))
+        };
+        let missing: Vec<_> = packages.iter().filter(|p| cached(p).is_none()).collect();
+        if !missing.is_empty() {
+            self.update(step)?;
+            let wanted: Vec<_> = missing.iter().map(|p| p.spec()).collect();
+            let args: Vec<_> = ["download"]
+                .into_iter()
+                .chain(wanted.iter().map(String::as_str))
+                .collect();
+            self.fetch(step, &args, |file| file.ends_with(".deb"))?;
         }
-        self.update(step)?;
-        let mut wanted = name.to_string();
-        if let Some(arch) = arch {
-            wanted += &format!(":{arch}");
-        }
-        if !version.is_empty() {
-            wanted += &format!("={version}");
-        }
-        self.fetch(step, name, &["download", &wanted], |file| {
-            file.ends_with(".deb")
-        })
+        packages
+            .iter()
+            .map(|p| cached(p).with_context(|| format!("apt-get left no {}", p.spec())))
+            .collect()
     }
 
     /// Downloads the upstream tarball of a source package, or finds it in the cache folder.
@@ -252,9 +344,11 @@ impl Apt {
             return Ok(path);
         }
         self.update(step)?;
-        self.fetch(step, name, &["source", "--download-only", name], |file| {
+        self.fetch(step, &["source", "--download-only", name], |file| {
             is_upstream(file, name)
-        })
+        })?;
+        self.cached_source(name)
+            .with_context(|| format!("apt-get left no source of {name}"))
     }
 
     fn cached_source(&self, name: &str) -> Option<PathBuf> {
@@ -268,35 +362,34 @@ impl Apt {
             .find(|path| is_intact(path))
     }
 
-    /// Runs `apt-get` for a file with a name that `is_wanted`, and keeps that.
+    /// Runs `apt-get` in a folder of its own, and keeps the files that it left with a name that
+    /// `is_wanted`.
     fn fetch(
         &self,
         step: &Step<'_>,
-        name: &str,
         args: &[&str],
         is_wanted: impl Fn(&str) -> bool,
-    ) -> Result<PathBuf> {
+    ) -> Result<()> {
         let what = args.join(" ");
         step.progress(format!("apt-get {what}"));
-        let partial = self.cache.join("partial").join(name);
-        files::remove_dir_all(&partial)?;
+        let partial = self.cache.join("partial");
         fs::create_dir_all(&partial)
+            .and_then(|()| fs::create_dir_all(self.packages()))
             .with_context(|| format!("cannot create {}", partial.display()))?;
+        let partial = tempfile::tempdir_in(&partial)?;
         step.run(self.command("apt-get").args(args).current_dir(&partial))
             .with_context(|| format!("cannot download by apt-get {what}"))?;
-        let Some(file) = fs::read_dir(&partial)?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .find(|file| is_wanted(file))
-        else {
-            bail!("apt-get {what} left no package");
-        };
-        let (from, kept) = (partial.join(&file), self.packages().join(&file));
-        fs::create_dir_all(self.packages())?;
-        let hash = files::sha256(&from)?;
-        fs::rename(&from, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
-        files::write_atomic(&hash_file(&kept), hash.as_bytes())?;
-        files::remove_dir_all(&partial)?;
-        Ok(kept)
+        for entry in fs::read_dir(&partial)? {
+            let entry = entry?;
+            if !entry.file_name().to_str().is_some_and(&is_wanted) {
+                continue;
+            }
+            let (from, kept) = (entry.path(), self.packages().join(entry.file_name()));
+            let hash = files::sha256(&from)?;
+            fs::rename(&from, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+            files::write_atomic(&hash_file(&kept), hash.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The command that installs `packages` out of the backports of `suite`.
@@ -462,6 +555,25 @@ mod tests {
         assert!(!is_upstream("kmod_30.orig.tar.xz.asc", "kmod"));
         fs::write(apt.packages().join("kmod_30.orig.tar.xz"), "half").unwrap();
         assert!(apt.cached_source("kmod").is_none());
+    }
+
+    #[test]
+    fn a_plan_names_packages_of_every_architecture() {
+        let package = |line| Package::of_plan(line).map(|p| (p.spec(), p.arch));
+        let (libc, acl) = (
+            "Inst libc6 (2.36-9+deb12u14 Debian:12.15/oldstable [armhf]) []",
+            "Inst libaudit-common (1:3.0.9-1 Debian:12.15/oldstable [all])",
+        );
+        let arm = Some("armhf".to_string());
+        assert_eq!(
+            package(libc),
+            Some(("libc6:armhf=2.36-9+deb12u14".into(), arm))
+        );
+        assert_eq!(
+            package(acl),
+            Some(("libaudit-common=1:3.0.9-1".into(), None))
+        );
+        assert_eq!(package("Conf libc6 (2.36-9+deb12u14 Debian [armhf])"), None);
     }
 
     #[test]

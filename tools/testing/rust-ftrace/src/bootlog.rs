@@ -53,7 +53,21 @@ pub fn faults(log: &str) -> impl Iterator<Item = &str> {
         .filter(|l| FAULTS.iter().any(|f| l.contains(f)))
 }
 
-/// The verdicts of FTRACE_STARTUP_TEST and of the other tracers' boot tests.
+/// The name of the test that a line of the log opens, and what follows on the line.
+fn opening(line: &str) -> Option<(String, &str)> {
+    if line == "Running ring buffer tests..." {
+        return Some(("ring-buffer".to_owned(), ""));
+    }
+    // This one is over with its only line; one that fails is a warning in place of it.
+    if line.starts_with("ftrace section at ") && line.ends_with(" sorted properly") {
+        return Some(("ftrace-sort".to_owned(), "OK"));
+    }
+    let (name, after) = line.strip_prefix("Testing ")?.split_once(':')?;
+    Some((name.replace(' ', "-"), after.trim()))
+}
+
+/// The verdicts of the boot self-tests: FTRACE_STARTUP_TEST, EVENT_TRACE_STARTUP_TEST,
+/// RING_BUFFER_STARTUP_TEST, FTRACE_SORT_STARTUP_TEST.
 ///
 /// The kernel prints `Testing NAME: ` and appends the verdict when the test is over; messages of
 /// other CPUs and the test's own remarks may come between.
@@ -62,21 +76,18 @@ pub fn self_tests(log: &str) -> Vec<Case> {
     let mut open: Option<(String, Vec<&str>)> = None;
     for line in log.lines().map(text) {
         let mut rest = line.trim();
-        if let Some((name, after)) = rest
-            .strip_prefix("Testing ")
-            .and_then(|r| r.split_once(':'))
-        {
+        if let Some((name, after)) = opening(rest) {
             if let Some((name, remarks)) = open.take() {
                 cases.push(without_verdict(name, &remarks));
             }
-            open = Some((name.replace(' ', "-"), Vec::new()));
-            rest = after.trim();
+            open = Some((name, Vec::new()));
+            rest = after;
         }
         let Some((name, remarks)) = open.as_mut() else {
             continue;
         };
         let outcome = match rest.rsplit(' ').next().unwrap_or_default() {
-            "PASSED" | "OK" => Outcome::Passed,
+            "PASSED" | "PASSED!" | "OK" => Outcome::Passed,
             "FAILED!" | "FAILED" => Outcome::Failed,
             _ if rest.starts_with("NG:") => Outcome::Failed,
             _ => {
@@ -170,6 +181,36 @@ mod tests {
         let log = "Testing tracer x: PASSED\nTesting tracer x: FAILED!\n";
         let cases = self_tests(log);
         assert_eq!(cases[1].name, "tracer-x@2");
+    }
+
+    #[test]
+    fn tests_that_open_in_words_of_their_own() {
+        let log = "\
+[    0.1] ftrace section at c0a01234 sorted properly
+[    0.2] Testing event sched_switch: OK
+[    0.3] Running ring buffer tests...
+[   10.3] finished
+[   10.4] CPU 0:
+[   10.5]               events:    26314
+[   10.6] Ring buffer PASSED!
+[   10.7] Testing event system sched: OK
+";
+        let cases = self_tests(log);
+        let names: Vec<_> = cases.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "ftrace-sort",
+                "event-sched_switch",
+                "ring-buffer",
+                "event-system-sched"
+            ]
+        );
+        assert!(cases.iter().all(|c| c.outcome == Outcome::Passed));
+        let failed = log.replace("Ring buffer PASSED!", "FAILED!");
+        assert_eq!(self_tests(&failed)[2].outcome, Outcome::Failed);
+        let cut = log.split("finished").next().unwrap();
+        assert_eq!(self_tests(cut)[2].outcome, Outcome::Failed);
     }
 
     #[test]

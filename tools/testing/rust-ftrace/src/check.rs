@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -26,6 +27,8 @@ use crate::install;
 use crate::kbuild::Backend;
 use crate::kbuild::Kernel;
 use crate::kbuild::Toolchain;
+use crate::known::Known;
+use crate::kselftest;
 use crate::ktap;
 use crate::machine;
 use crate::machine::Machine;
@@ -45,7 +48,7 @@ use crate::results::Suite;
 use crate::rootfs;
 use crate::setup;
 use crate::source;
-use crate::Check as Arguments;
+use crate::Check as Asked;
 use crate::Context;
 
 /// How much larger the kernel's text may be than with the C backend, in percent.
@@ -70,11 +73,13 @@ impl Filter<'_> {
         if suite.contains(text) {
             return true;
         }
-        // What spans the slash names the suite's end, so it says nothing about other suites.
+        // What spans the slash names the suite's end, so it says nothing about other suites. It
+        // names whole words of it: "ftrace/" is no part of a test of host/rust-ftrace.
         match (text.split_once('/'), cases) {
             (_, Some(cases)) => cases.iter().any(|c| self.keeps(suite, c)),
             (Some(_), None) => suite
                 .char_indices()
+                .filter(|&(at, _)| at == 0 || suite.as_bytes()[at - 1] == b'/')
                 .any(|(at, _)| text.starts_with(&format!("{}/", &suite[at..]))),
             (None, None) => !is_part_of_suites(text),
         }
@@ -89,7 +94,15 @@ impl Filter<'_> {
 /// Whether a filter names whole suites, so that no name of a case is meant.
 fn is_part_of_suites(text: &str) -> bool {
     [
-        "host", "lint", "build", "selftest", "kunit", "guest", "results",
+        "host",
+        "lint",
+        "build",
+        "selftest",
+        "kunit",
+        "guest",
+        "results",
+        "trace-cmd",
+        "ftracetest",
     ]
     .contains(&text)
         || MACHINES.iter().any(|m| m.name == text)
@@ -101,22 +114,27 @@ struct Check<'a> {
     filter: Filter<'a>,
     toggles: u32,
     results: Results,
+    known: Known,
     /// This run's logs with KTAP in them.
     ktap_logs: Vec<PathBuf>,
 }
 
-/// Runs the tests of the machines that `by` tests.
-pub fn check(ctx: &Context, by: TestedBy, arguments: &Arguments) -> Result<()> {
-    let test = arguments.test.as_deref();
+/// Runs the tests of the machines that `by` tests, or of the one that is asked for.
+pub fn check(ctx: &Context, by: TestedBy, asked: &Asked) -> Result<()> {
+    let test = asked.test.as_deref();
+    let machines = match &asked.arch {
+        Some(name) => vec![machine::find(name)?],
+        None => machine::tested(by, test),
+    };
     let mut check = Check {
         ctx,
         filter: Filter(test),
-        toggles: arguments.toggles,
+        toggles: asked.toggles,
         results: Results::default(),
+        known: Known::read(&guest::scripts(ctx).with_file_name("known-failures"))?,
         ktap_logs: Vec::new(),
     };
-    let machines = machine::tested(by, test);
-    let toolchain = setup::prepare(ctx, &arguments.source, &machines)?;
+    let toolchain = setup::prepare(ctx, &asked.source, &machines)?;
     let looks = check.filter.wants("host/rust-ftrace", None)
         || check.filter.wants("results/page", Some(&page::cases()));
     if looks {
@@ -132,6 +150,9 @@ pub fn check(ctx: &Context, by: TestedBy, arguments: &Arguments) -> Result<()> {
     for suite in compare::suites(check.results.suites()) {
         check.results.add(suite);
     }
+    if test.is_none() && asked.arch.is_none() {
+        check.known();
+    }
     check.ktap(&toolchain)?;
     check.report(&toolchain, &machines)?;
 
@@ -139,12 +160,9 @@ pub fn check(ctx: &Context, by: TestedBy, arguments: &Arguments) -> Result<()> {
     results.write_junit(&ctx.paths.build.join("junit.xml"))?;
     println!("{}", results.summary());
     match (test, results.totals()) {
-        (
-            Some(test),
-            Counts {
-                pass: 0, fail: 0, ..
-            },
-        ) => bail!("no test has {test:?} in its name"),
+        (Some(test), counts) if counts == Counts::default() => {
+            bail!("no test has {test:?} in its name")
+        }
         (
             None,
             Counts {
@@ -158,14 +176,33 @@ pub fn check(ctx: &Context, by: TestedBy, arguments: &Arguments) -> Result<()> {
 }
 
 impl Check<'_> {
-    fn add(&mut self, name: &str, time: Duration, mut cases: Vec<Case>) {
-        cases.retain(|c| self.filter.keeps(name, &c.name));
+    /// Adds the results of a suite that are asked for.
+    fn add(&mut self, name: &str, time: Duration, cases: Vec<Case>) {
+        self.add_as(name.to_owned(), name, time, cases);
+    }
+
+    /// Adds the results of a backend on a machine. What is asked for of the Rust backend's is so
+    /// of the C backend's.
+    fn add_of(
+        &mut self,
+        machine: &Machine,
+        backend: Backend,
+        kind: &str,
+        time: Duration,
+        mut cases: Vec<Case>,
+    ) {
+        let asked = Backend::Rust.suite(machine, kind);
+        for case in &mut cases {
+            let test = format!("{asked}/{}", case.name);
+            self.known.apply(&test, backend, case);
+        }
+        self.add_as(backend.suite(machine, kind), &asked, time, cases);
+    }
+
+    fn add_as(&mut self, name: String, asked: &str, time: Duration, mut cases: Vec<Case>) {
+        cases.retain(|c| self.filter.keeps(asked, &c.name));
         if !cases.is_empty() {
-            self.results.add(Suite {
-                name: name.to_owned(),
-                cases,
-                time,
-            });
+            self.results.add(Suite { name, cases, time });
         }
     }
 
@@ -267,78 +304,171 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// The tests of a machine: of its kernels, and in guests.
     fn machine(&mut self, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
+        let kernel = |backend| Kernel::new(self.ctx, toolchain, machine, backend);
+        let in_folder = |folder| -> Result<Vec<String>> {
+            let mut names = rootfs::tests(&guest::scripts(self.ctx), folder)?;
+            names.extend(["boot".to_owned(), "log".to_owned()]);
+            Ok(names)
+        };
+        let (tests, clients) = (in_folder("tests")?, in_folder("clients")?);
+        let selftests = kselftest::tests(&kernel(Backend::Rust).ftrace_selftests())?;
         let suite = |kind: &str| format!("{}/{kind}", machine.name);
-        let [build, selftest, kunit, guest] = ["build", "selftest", "kunit", "guest"].map(suite);
-        let builds = ["rust", "audit", "clippy", "text size"].map(String::from);
-        let mut tests = rootfs::tests(&guest::scripts(self.ctx))?;
-        tests.extend(["boot".to_owned(), "log".to_owned()]);
-        let boots_tests = self.filter.wants(&selftest, None) || self.filter.wants(&kunit, None);
-        let boots_guest = self.filter.wants(&guest, Some(&tests));
-        if !boots_tests && !boots_guest && !self.filter.wants(&build, Some(&builds)) {
+        let wants = |kind: &str, cases: Option<&[String]>| self.filter.wants(&suite(kind), cases);
+        let wants_build = |case: &str| wants("build", Some(&[case.to_owned()]));
+        let boots_tests = wants("selftest", None) || wants("kunit", None);
+        let boots_guest = wants("guest", Some(&tests));
+        // Elsewhere the C backend's kernel is built for nothing, and there is no other userland.
+        let is_compared = machine.tested_by == TestedBy::Check;
+        let boots_clients = is_compared && wants("trace-cmd", Some(&clients));
+        let boots_selftests =
+            is_compared && wants("ftracetest", Some(&kselftest::cases(&selftests)));
+        let compares = boots_tests || boots_clients || boots_selftests;
+        let needs_c = is_compared && (compares || wants_build("c") || wants_build("text size"));
+        if !needs_c
+            && !boots_tests
+            && !boots_guest
+            && !["rust", "audit", "clippy"].into_iter().any(wants_build)
+        {
             return Ok(());
         }
 
         let start = Instant::now();
-        let built = Guest::build(self.ctx, toolchain, machine, Backend::Rust);
-        let problem = built.as_ref().err().map(|e| format!("{e:#}"));
-        let mut cases = vec![Case::check("rust", problem)];
-        if built.is_ok() && self.filter.wants(&build, Some(&builds[1..2])) {
-            let kernel = Kernel::new(self.ctx, toolchain, machine, Backend::Rust);
-            let problems = audit::audit(self.ctx, &kernel);
-            cases.push(Case::check(
-                "audit",
-                problems.err().map(|e| format!("{e:#}")),
-            ));
+        let mut cases = Vec::new();
+        let mut check = |name: &str, result: Result<()>| {
+            let problem = result.err().map(|e| format!("{e:#}"));
+            cases.push(Case::check(name, problem));
+        };
+        // Whatever was asked for fails with the kernel that it needs.
+        let mut guests = Vec::new();
+        for (backend, needed) in [(Backend::Rust, true), (Backend::C, needs_c)] {
+            if needed {
+                let guest = Guest::build(self.ctx, toolchain, machine, backend);
+                check(backend.name(), guest.map(|g| guests.push((backend, g))));
+            }
         }
-        if built.is_ok() && self.filter.wants(&build, Some(&builds[2..3])) {
-            let warnings = self.kernel_clippy(toolchain, machine);
-            cases.push(Case::check(
-                "clippy",
-                warnings.err().map(|e| format!("{e:#}")),
-            ));
+        let built = |backend| guests.iter().any(|(b, _)| *b == backend);
+        if built(Backend::Rust) && wants_build("audit") {
+            check("audit", audit::audit(self.ctx, &kernel(Backend::Rust)));
         }
-        // It takes the C backend's kernel, which is built for nothing else.
-        let is_sized = machine.tested_by == TestedBy::Check;
-        if built.is_ok() && is_sized && self.filter.wants(&build, Some(&builds[3..])) {
-            let growth = text_growth(self.ctx, toolchain, machine);
-            cases.push(Case::check(
-                "text size",
-                growth.err().map(|e| format!("{e:#}")),
-            ));
+        if built(Backend::Rust) && wants_build("clippy") {
+            check("clippy", self.kernel_clippy(toolchain, machine));
         }
-        let Ok(built) = built else {
-            // Whatever was asked for has failed with it.
+        if guests.len() == 2 && wants_build("text size") {
+            check("text size", text_growth(self.ctx, toolchain, machine));
+        }
+        let mut with_userland = Vec::new();
+        if boots_clients || boots_selftests {
+            for (backend, guest) in &guests {
+                let whole = guest.with_userland(self.ctx, &kernel(*backend));
+                let name = format!("userland {}", backend.name());
+                check(&name, whole.map(|g| with_userland.push((*backend, g))));
+            }
+        }
+        cases.retain(|c| c.outcome != Outcome::Passed || wants_build(&c.name));
+        if !cases.is_empty() {
             self.results.add(Suite {
-                name: build,
+                name: suite("build"),
                 cases,
                 time: start.elapsed(),
             });
-            return Ok(());
-        };
-        self.add(&build, start.elapsed(), cases);
+        }
 
         if boots_tests {
-            let limits = Limits::default();
-            let (console, mut cases, time) = self.boot(&built, "boot", "", &limits, |o| &o.console);
-            cases.extend(some(bootlog::self_tests(&console), "self-test"));
-            self.add(&selftest, time, cases);
-            let cases = self.read_ktap(&kunit, &console)?;
-            self.add(&kunit, Duration::ZERO, some(cases, "KUnit"));
+            self.boot_tests(machine, &guests)?;
         }
         if boots_guest {
-            // Where the filter does not name the whole suite, the guest can leave tests out.
-            let part = self.filter.0.filter(|text| !guest.contains(text));
-            let part = part.and_then(|text| text.rsplit('/').next());
-            let part = part.filter(|part| tests.iter().any(|t| t.contains(part)));
-            let (toggles, part) = (self.toggles, part.unwrap_or_default());
-            let limit = (GUEST_TEST + TOGGLE * toggles).as_secs();
-            let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
-            let limits = Limits::default().and(TOGGLE * toggles);
-            let (results, mut cases, time) =
-                self.boot(&built, "check", &append, &limits, |o| &o.results);
-            cases.extend(some(self.read_ktap(&guest, &results)?, "guest test"));
-            self.add(&guest, time, cases);
+            let rust = guests.iter().filter(|(b, _)| *b == Backend::Rust);
+            self.guest_tests(machine, ("guest", "check"), &tests, rust)?;
+        }
+        if boots_clients {
+            self.guest_tests(machine, ("trace-cmd", "clients"), &clients, &with_userland)?;
+        }
+        if boots_selftests {
+            self.selftests(machine, &selftests, &with_userland)?;
+        }
+        Ok(())
+    }
+
+    /// The kernel's boot self-tests and its KUnit suites, of which the backends have different
+    /// ones.
+    fn boot_tests(&mut self, machine: &'static Machine, guests: &[(Backend, Guest)]) -> Result<()> {
+        let boots = side_by_side(guests, |guest| {
+            self.boot(guest, "boot", "", &Limits::default(), |o| &o.console)
+        });
+        for (backend, (console, mut cases, time)) in boots {
+            cases.extend(some(bootlog::self_tests(&console), "self-test"));
+            self.add_of(machine, backend, "selftest", time, cases);
+            if backend == Backend::Rust {
+                let cases = self.read_ktap(&backend.suite(machine, "kunit"), &console)?;
+                self.add_of(
+                    machine,
+                    backend,
+                    "kunit",
+                    Duration::ZERO,
+                    some(cases, "KUnit"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Our scripts in guests: those that `mode` stands for, as suite `kind`.
+    fn guest_tests<'g>(
+        &mut self,
+        machine: &'static Machine,
+        (kind, mode): (&str, &str),
+        tests: &[String],
+        guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
+    ) -> Result<()> {
+        let suite = Backend::Rust.suite(machine, kind);
+        // Where the filter does not name the whole suite, the guest can leave tests out.
+        let part = self.filter.0.filter(|text| !suite.contains(text));
+        let part = part.and_then(|text| text.rsplit('/').next());
+        let part = part.filter(|part| tests.iter().any(|t| t.contains(part)));
+        let (toggles, part) = (self.toggles, part.unwrap_or_default());
+        let limit = (GUEST_TEST + TOGGLE * toggles).as_secs();
+        let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
+        let limits = Limits::default().and(TOGGLE * toggles);
+        let boots = side_by_side(guests, |guest| {
+            self.boot(guest, mode, &append, &limits, |o| &o.results)
+        });
+        for (backend, (results, mut cases, time)) in boots {
+            let name = backend.suite(machine, kind);
+            cases.extend(some(self.read_ktap(&name, &results)?, "guest test"));
+            self.add_of(machine, backend, kind, time, cases);
+        }
+        Ok(())
+    }
+
+    /// The kernel's selftests of ftrace.
+    fn selftests(
+        &mut self,
+        machine: &'static Machine,
+        tests: &[kselftest::Test],
+        guests: &[(Backend, Guest)],
+    ) -> Result<()> {
+        const KIND: &str = "ftracetest";
+        let suite = Backend::Rust.suite(machine, KIND);
+        let runs = side_by_side(guests, |guest| {
+            let start = Instant::now();
+            let keeps = |name: &str| self.filter.keeps(&suite, name);
+            let run = kselftest::run(self.ctx, guest, tests, keeps);
+            (run, start.elapsed())
+        });
+        for (backend, (run, time)) in runs {
+            let cases = match run {
+                Ok(run) => {
+                    for (boot, log) in run.logs.iter().enumerate() {
+                        let name = format!("{}-{boot}", backend.suite(machine, KIND));
+                        self.read_ktap(&name, log)?;
+                    }
+                    run.cases
+                }
+                Err(error) => vec![Case::new("boot", Outcome::Failed, format!("{error:#}"))],
+            };
+            self.add_of(machine, backend, KIND, time, cases);
         }
         Ok(())
     }
@@ -404,6 +534,15 @@ impl Check<'_> {
         fs::write(&path, log).with_context(|| format!("cannot write {}", path.display()))?;
         self.ktap_logs.push(path);
         Ok(ktap::parse(log))
+    }
+
+    /// The entries of `known-failures` for tests that are not there any more, after a run of all
+    /// tests.
+    fn known(&mut self) {
+        let unseen: Vec<_> = self.known.unseen().collect();
+        let problem = format!("no such tests: {}", unseen.join(", "));
+        let case = Case::check("known-failures", (!unseen.is_empty()).then_some(problem));
+        self.add("results/known", Duration::ZERO, vec![case]);
     }
 
     /// Our reading of KTAP against that of the kernel's `kunit.py`: of the logs that the kernel
@@ -475,10 +614,30 @@ impl Check<'_> {
     }
 }
 
-/// Builds the C backend's kernel and holds the Rust backend's against it.
+/// Does the same in several guests at a time.
+fn side_by_side<'g, T: Send>(
+    guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
+    work: impl Fn(&Guest) -> T + Sync,
+) -> Vec<(Backend, T)> {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads: Vec<_> = guests
+            .into_iter()
+            .map(|(backend, guest)| (*backend, scope.spawn(move || work(guest))))
+            .collect();
+        threads
+            .into_iter()
+            .map(|(backend, thread)| match thread.join() {
+                Ok(done) => (backend, done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
+/// Holds the Rust backend's kernel against the C backend's.
 fn text_growth(ctx: &Context, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
     let kernel = |backend| Kernel::new(ctx, toolchain, machine, backend);
-    kernel(Backend::C).build(ctx)?;
     let [c, rust] = [Backend::C, Backend::Rust].map(|b| kernel(b).text_size());
     let (c, rust) = (c?, rust?);
     ctx.ui.note(&format!(
@@ -593,5 +752,6 @@ failures:
         assert!(wants("kunit/ftrace", "arm/kunit", false));
         assert!(wants("some_case", "arm/kunit", false));
         assert!(!wants("guest", "arm/kunit", false));
+        assert!(!wants("ftrace/x.tc", "host/rust-ftrace", false));
     }
 }

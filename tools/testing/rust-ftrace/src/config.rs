@@ -76,6 +76,14 @@ pub fn replace(text: &str, own: &str) -> String {
         .collect()
 }
 
+/// The options of the kernel's fragment `theirs` that `ours` does not mention.
+pub fn undecided(ours: &Options, theirs: &Path) -> Result<Vec<String>> {
+    let text =
+        fs::read_to_string(theirs).with_context(|| format!("cannot read {}", theirs.display()))?;
+    let options = parse(&text).into_keys();
+    Ok(options.filter(|o| !ours.contains_key(o)).collect())
+}
+
 /// Every option of `asked` that `got` has with another value.
 pub fn mismatches(asked: &Options, got: &Options) -> Vec<Mismatch> {
     asked
@@ -186,6 +194,15 @@ mod tests {
             "CONFIG_AB=y\n# CONFIG_A is not set\nCONFIG_B=m\n"
         );
         assert_eq!(replace(text, ""), text);
+    }
+
+    #[test]
+    fn what_others_ask_for_is_decided_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("config");
+        fs::write(&theirs, "CONFIG_A=y\nCONFIG_B=m\nCONFIG_C=y\n").unwrap();
+        let ours = parse("CONFIG_A=y\n# CONFIG_B is not set\n");
+        assert_eq!(undecided(&ours, &theirs).unwrap(), ["C"]);
     }
 
     #[test]

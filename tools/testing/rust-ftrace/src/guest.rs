@@ -2,6 +2,7 @@
 
 //! A kernel with its root file system, ready to boot; the commands `run` and `shell`.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -9,6 +10,7 @@ use anyhow::Context as _;
 use anyhow::Result;
 
 use crate::bootlog;
+use crate::files;
 use crate::kbuild::Backend;
 use crate::kbuild::Kernel;
 use crate::kbuild::Toolchain;
@@ -18,20 +20,28 @@ use crate::qemu::Boot;
 use crate::qemu::Limits;
 use crate::qemu::Output;
 use crate::rootfs;
+use crate::rootfs::List;
 use crate::setup;
 use crate::ui;
+use crate::userland;
 use crate::Context;
 use crate::Source;
 
 /// Keeps a boot short where its tests are not wanted: any tracer named on the command line turns
-/// the boot self-tests off.
-pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0";
+/// the boot self-tests off, but for the ring buffer's.
+pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0 initcall_blacklist=test_ringbuffer";
+
+/// Where the guest has the kernel's ftrace selftests.
+const FTRACE_TESTS: &str = "/ftrace";
 
 pub struct Guest {
     machine: &'static Machine,
     name: String,
     image: PathBuf,
-    initrd: PathBuf,
+    /// The kernel's build folder.
+    out: PathBuf,
+    /// The parts of its initramfs.
+    parts: Vec<PathBuf>,
 }
 
 impl Guest {
@@ -50,22 +60,68 @@ impl Guest {
             &format!("{name}-rootfs"),
             |step| {
                 let busybox = setup::busybox(ctx, step, machine)?;
-                rootfs::pack(step, &kernel, &busybox, &scripts(ctx))
+                let list = rootfs::base(&kernel, &busybox, &scripts(ctx))?;
+                list.pack(step, kernel.out(), "rootfs")
             },
         )?;
         Ok(Self {
             machine,
             name,
             image: kernel.image(),
-            initrd,
+            out: kernel.out().to_path_buf(),
+            parts: vec![initrd],
         })
     }
 
-    fn boot(&self, append: String) -> Boot<'_> {
+    /// The same kernel with a GNU userland, with modules for modprobe, and with the kernel's
+    /// selftests of ftrace.
+    pub fn with_userland(&self, ctx: &Context, kernel: &Kernel<'_>) -> Result<Self> {
+        let name = &self.name;
+        let userland = ctx.ui.step(
+            &format!("Pack the {name} userland"),
+            &format!("{name}-userland"),
+            |step| {
+                let tests = kernel.ftrace_selftests();
+                let mut list = List::default();
+                list.tree("", &userland::root(ctx, step, self.machine)?)?;
+                list.tree("", &kernel.install_modules(ctx, step)?)?;
+                list.dir(FTRACE_TESTS);
+                list.tree(FTRACE_TESTS, &tests)?;
+                let poll = kernel.build_selftest(step, &tests.join("poll.c"))?;
+                list.file(&format!("{FTRACE_TESTS}/poll"), &poll);
+                list.pack(step, &self.out, "userland")
+            },
+        )?;
+        Ok(Self {
+            name: name.clone(),
+            image: self.image.clone(),
+            out: self.out.clone(),
+            parts: self.parts.iter().cloned().chain([userland]).collect(),
+            ..*self
+        })
+    }
+
+    /// The initramfs, with a part more if there is one.
+    fn initrd(&self, more: Option<&Path>) -> Result<PathBuf> {
+        let parts: Vec<&Path> = self
+            .parts
+            .iter()
+            .map(PathBuf::as_path)
+            .chain(more)
+            .collect();
+        if let [whole] = parts[..] {
+            return Ok(whole.to_path_buf());
+        }
+        let whole = self.out.join("initrd.cpio");
+        rootfs::join(&parts, &whole)?;
+        Ok(whole)
+    }
+
+    fn boot<'a>(&'a self, initrd: &'a Path, append: String) -> Boot<'a> {
         Boot {
             machine: self.machine,
             image: &self.image,
-            initrd: &self.initrd,
+            initrd,
             append,
         }
     }
@@ -73,11 +129,42 @@ impl Guest {
     /// Boots to do `mode`, which is also part of the logs' names. A guest that failed has
     /// output all the same.
     pub fn run(&self, ctx: &Context, mode: &str, append: &str, limits: &Limits) -> Result<Output> {
+        self.run_with(ctx, mode, append, None, limits)
+    }
+
+    /// Boots for the kernel's ftrace selftests, with the list of those to run.
+    pub fn run_list(
+        &self,
+        ctx: &Context,
+        mode: &str,
+        append: &str,
+        list: &str,
+        limits: &Limits,
+    ) -> Result<Output> {
+        self.run_with(ctx, mode, append, Some(list), limits)
+    }
+
+    fn run_with(
+        &self,
+        ctx: &Context,
+        mode: &str,
+        append: &str,
+        list: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Output> {
         let name = format!("{}-{mode}", self.name);
         let mut kept = None;
         let step = ctx.ui.step(&format!("Boot {name} in QEMU"), &name, |step| {
+            let more = list.map(|text| -> Result<PathBuf> {
+                let path = self.out.join("tests");
+                files::write_atomic(&path, text.as_bytes())?;
+                let mut list = List::default();
+                list.file("/guest/list", &path);
+                list.pack(step, &self.out, "list")
+            });
+            let initrd = self.initrd(more.transpose()?.as_deref())?;
             let output = self
-                .boot(format!("mode={mode} {append}"))
+                .boot(&initrd, format!("mode={mode} {append}"))
                 .run(step.log(), limits)?;
             match &kept.insert(output).failure {
                 Some(failure) => bail!("{failure}"),
@@ -124,7 +211,8 @@ pub fn demo(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
 /// `make shell`: gives the guest to the user.
 pub fn shell(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let guest = prepare(ctx, arch, source)?;
-    guest.boot(QUIET_BOOT.to_owned()).interactive()
+    let initrd = guest.initrd(None)?;
+    guest.boot(&initrd, QUIET_BOOT.to_owned()).interactive()
 }
 
 fn prepare(ctx: &Context, arch: &str, source: &Source) -> Result<Guest> {

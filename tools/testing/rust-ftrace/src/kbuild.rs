@@ -5,6 +5,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,6 +19,7 @@ use crate::apt;
 use crate::config;
 use crate::files;
 use crate::machine::Machine;
+use crate::ui::Step;
 use crate::Context;
 
 /// Where the set-up put what a kernel build needs.
@@ -38,10 +40,19 @@ pub enum Backend {
 }
 
 impl Backend {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::C => "c",
             Self::Rust => "rust",
+        }
+    }
+
+    /// The name of the suite of a kind of tests on a machine. The Rust backend's is what it all is
+    /// about; the C backend's is what it is compared with.
+    pub fn suite(self, machine: &Machine, kind: &str) -> String {
+        match self {
+            Self::C => format!("{}-c/{kind}", machine.name),
+            Self::Rust => format!("{}/{kind}", machine.name),
         }
     }
 
@@ -49,8 +60,15 @@ impl Backend {
     /// backend alone, and most objects of one are in ccache for the other.
     fn fragments(self) -> &'static [&'static str] {
         match self {
-            Self::C => &["base", "ftrace", "rust", "kunit"],
-            Self::Rust => &["base", "ftrace", "rust", "kunit", "backend-rust"],
+            Self::C => &["base", "ftrace", "rust", "kunit", "kselftest"],
+            Self::Rust => &[
+                "base",
+                "ftrace",
+                "rust",
+                "kunit",
+                "kselftest",
+                "backend-rust",
+            ],
         }
     }
 }
@@ -144,14 +162,72 @@ impl<'a> Kernel<'a> {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let mut command = self.make(&["modules"])?;
+        self.external(ctx, &mut command);
+        Ok(command)
+    }
+
+    /// Makes a `make` of the kernel one of the repository's own modules.
+    fn external<'c>(&self, ctx: &Context, command: &'c mut Command) -> &'c mut Command {
         command
             .arg(format!("M={}", ctx.paths.repo.display()))
-            .arg(format!("MO={}", folder.display()));
-        Ok(command)
+            .arg(format!("MO={}", self.own_modules().display()))
     }
 
     fn own_modules(&self) -> PathBuf {
         self.out.join("own-modules")
+    }
+
+    /// Installs the modules, the kernel's and ours, and the lists that modprobe reads, below a
+    /// folder that then is the root of a guest.
+    pub fn install_modules(&self, ctx: &Context, step: &Step<'_>) -> Result<PathBuf> {
+        let root = self.out.join("modules");
+        files::remove_dir_all(&root)?;
+        let install = || -> Result<Command> {
+            let mut command = self.make(&["modules_install", "INSTALL_MOD_STRIP=1"])?;
+            command.arg(format!("INSTALL_MOD_PATH={}", root.display()));
+            Ok(command)
+        };
+        step.run(&mut install()?)?;
+        step.run(self.external(ctx, &mut install()?))?;
+        // Whoever has the folder has no use for the way to the build.
+        for link in ["build", "source"] {
+            for folder in fs::read_dir(root.join("lib/modules"))? {
+                let path = folder?.path().join(link);
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(error)
+                            .with_context(|| format!("cannot remove {}", path.display()))
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(root)
+    }
+
+    /// The folder of the kernel's selftests of ftrace.
+    pub fn ftrace_selftests(&self) -> PathBuf {
+        self.toolchain.source.join("tools/testing/selftests/ftrace")
+    }
+
+    /// Builds a program of the kernel's selftests for the machine, with the kernel's own C
+    /// library: no other is there for the cross compiler.
+    pub fn build_selftest(&self, step: &Step<'_>, source: &Path) -> Result<PathBuf> {
+        step.run(&mut self.make(&["headers"])?)?;
+        let program = self
+            .out
+            .join(source.file_stem().context("a source file without a name")?);
+        let mut compile = Command::new(format!("{}gcc", self.machine.cross));
+        compile
+            .args(["-Os", "-Wall", "-static", "-nostdlib", "-I"])
+            .arg(self.toolchain.source.join("tools/include/nolibc"))
+            .arg("-I")
+            .arg(self.out.join("usr/include"))
+            .arg("-o")
+            .args([&program, source])
+            .arg("-lgcc");
+        step.run(&mut compile)?;
+        Ok(program)
     }
 
     /// Kconfig leaves `.config` alone when it comes out as it was, so this costs no rebuild.
@@ -169,6 +245,16 @@ impl<'a> Kernel<'a> {
             .map(|name| folder.join(format!("{name}.config")))
             .collect();
         let asked = config::replace(&config::merge(&fragments)?, self.machine.options);
+        let theirs = self.ftrace_selftests().join("config");
+        let undecided = config::undecided(&config::parse(&asked), &theirs)?;
+        if !undecided.is_empty() {
+            bail!(
+                "{} asks for what no fragment in {} decides on: {}",
+                theirs.display(),
+                folder.display(),
+                undecided.join(" ")
+            );
+        }
         let merged = self.out.join("asked.config");
         fs::write(&merged, &asked).with_context(|| format!("cannot write {}", merged.display()))?;
         run(self

@@ -17,6 +17,8 @@ mod files;
 mod guest;
 mod install;
 mod kbuild;
+mod known;
+mod kselftest;
 mod ktap;
 mod machine;
 mod overlay;
@@ -29,6 +31,7 @@ mod rootfs;
 mod setup;
 mod source;
 mod ui;
+mod userland;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,6 +99,9 @@ pub struct Check {
     /// Runs only the tests whose names contain this text.
     #[arg(long, env = "TEST")]
     test: Option<String>,
+    /// Runs the machine tests on this machine alone.
+    #[arg(long, env = "ARCH")]
+    arch: Option<String>,
     /// How often the guest turns all functions on and off under load.
     #[arg(long, env = "TOGGLES", default_value_t = 100)]
     toggles: u32,

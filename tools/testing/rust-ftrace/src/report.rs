@@ -21,6 +21,7 @@ use crate::kbuild::Backend;
 use crate::kbuild::Kernel;
 use crate::kbuild::Toolchain;
 use crate::machine::Machine;
+use crate::machine::MACHINES;
 use crate::results::Case;
 use crate::results::Counts;
 use crate::results::Outcome;
@@ -68,6 +69,10 @@ impl About {
         ];
         if let Some(text) = filter {
             facts.push(("Only tests with", text.to_owned()));
+        }
+        if machines.len() < MACHINES.len() {
+            let names: Vec<_> = machines.iter().map(|m| m.name).collect();
+            facts.push(("Machines", names.join(", ")));
         }
         let kernels = machines
             .iter()

@@ -21,7 +21,7 @@ use crate::compare;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
-    /// It failed as its author expects it to.
+    /// It failed as its author expects it to, or as we know it to.
     Xfailed,
     /// The kernel has not what it tests, or the machine not what it needs.
     Skipped,

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Failures with a known cause that is not ours to remove, from the file `known-failures`: a line
+//! each, with the test's full name and the cause. Such a test is expected to fail, and an entry
+//! whose test no longer does is itself a failure.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::ensure;
+use anyhow::Context as _;
+use anyhow::Result;
+
+use crate::kbuild::Backend;
+use crate::results::Case;
+use crate::results::Outcome;
+use crate::results::Verdict;
+
+#[derive(Default)]
+pub struct Known {
+    causes: BTreeMap<String, String>,
+    seen: BTreeSet<String>,
+}
+
+impl Known {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("{} cannot be used", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut known = Self::default();
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (test, cause) = line
+                .split_once(": ")
+                .with_context(|| format!("no cause in {line:?}"))?;
+            let before = known.causes.insert(test.to_owned(), cause.to_owned());
+            ensure!(before.is_none(), "{test} is there twice");
+        }
+        Ok(known)
+    }
+
+    /// Holds a result of `test` against its entry. The C backend's may be better: that is the
+    /// comparison's matter.
+    pub fn apply(&mut self, test: &str, backend: Backend, case: &mut Case) {
+        let Some(cause) = self.causes.get(test) else {
+            return;
+        };
+        self.seen.insert(test.to_owned());
+        match case.outcome.verdict() {
+            Verdict::Fail => {
+                let was = case.outcome.word();
+                case.detail = format!("{was}, as is known: {cause}\n{}", case.detail);
+                case.outcome = Outcome::Xfailed;
+            }
+            Verdict::Pass if backend == Backend::Rust => {
+                case.detail = format!("passed, and known-failures has it: {cause}");
+                case.outcome = Outcome::Failed;
+            }
+            Verdict::Pass | Verdict::Skip => {}
+        }
+    }
+
+    /// Entries for tests of which no result was looked up.
+    pub fn unseen(&self) -> impl Iterator<Item = &str> {
+        let names = self.causes.keys().map(String::as_str);
+        names.filter(|name| !self.seen.contains(*name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str = "# why\narm/ftracetest/a.tc: the kernel's: bug\n";
+
+    fn applied(test: &str, backend: Backend, outcome: Outcome) -> Case {
+        let mut case = Case::new("a.tc", outcome, "log");
+        Known::parse(ENTRY).unwrap().apply(test, backend, &mut case);
+        case
+    }
+
+    #[test]
+    fn a_known_failure_is_expected_and_keeps_its_log() {
+        for backend in [Backend::C, Backend::Rust] {
+            let case = applied("arm/ftracetest/a.tc", backend, Outcome::Crashed);
+            assert_eq!(case.outcome, Outcome::Xfailed);
+            assert_eq!(case.detail, "crashed, as is known: the kernel's: bug\nlog");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_stays() {
+        let case = applied("mips/ftracetest/a.tc", Backend::Rust, Outcome::Failed);
+        assert_eq!(case.outcome, Outcome::Failed);
+        let case = applied("arm/ftracetest/a.tc", Backend::Rust, Outcome::Skipped);
+        assert_eq!(case.outcome, Outcome::Skipped);
+    }
+
+    #[test]
+    fn an_entry_that_is_out_of_date_is_a_failure() {
+        let passed = |backend| applied("arm/ftracetest/a.tc", backend, Outcome::Passed).outcome;
+        assert_eq!(passed(Backend::Rust), Outcome::Failed);
+        assert_eq!(passed(Backend::C), Outcome::Passed);
+        let mut known = Known::parse(ENTRY).unwrap();
+        assert_eq!(known.unseen().collect::<Vec<_>>(), ["arm/ftracetest/a.tc"]);
+        let mut case = Case::new("a.tc", Outcome::Failed, "");
+        known.apply("arm/ftracetest/a.tc", Backend::C, &mut case);
+        assert_eq!(known.unseen().count(), 0);
+    }
+
+    #[test]
+    fn an_entry_without_a_cause_and_one_that_is_there_twice_are_refused() {
+        assert!(Known::parse("arm/ftracetest/a.tc\n").is_err());
+        assert!(Known::parse(&ENTRY.repeat(2)).is_err());
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A guest's GNU programs: Debian's packages, unpacked. Nothing of them is installed, no
+//! maintainer script runs.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use anyhow::Result;
+use walkdir::WalkDir;
+
+use crate::apt;
+use crate::apt::Apt;
+use crate::files;
+use crate::machine::Machine;
+use crate::ui::Step;
+use crate::Context;
+
+const SUITE: &str = "bookworm";
+
+/// What the scripts of the kernel's selftests/ftrace call, and trace-cmd.
+const PACKAGES: &[&str] = &[
+    "base-passwd",
+    "bc",
+    "binutils",
+    "coreutils",
+    "dash",
+    "diffutils",
+    "findutils",
+    "gawk",
+    "grep",
+    "iputils-ping",
+    "kmod",
+    "mount",
+    "procps",
+    "sed",
+    "trace-cmd",
+    "util-linux",
+];
+
+/// Packages that others need for their maintainer scripts alone.
+const PROVIDED: &[&str] = &["debconf", "dpkg", "init-system-helpers"];
+
+/// What maintainer scripts would have made: a path and what it is a link to.
+const LINKS: &[(&str, &str)] = &[
+    ("etc/group", "/usr/share/base-passwd/group.master"),
+    ("etc/passwd", "/usr/share/base-passwd/passwd.master"),
+    ("usr/bin/awk", "gawk"),
+    ("usr/bin/which", "which.debianutils"),
+];
+
+/// Folders that fill the guest's memory and that nothing there reads.
+const LEFT_OUT: &[&str] = &["doc", "gconv", "info", "locale", "man"];
+
+/// The folder with the machine's userland. It is made once, from the packages of that day.
+pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf> {
+    let debian = machine
+        .debian
+        .context("Debian has no packages for this machine")?;
+    let dir = ctx.paths.build.join(format!("userland-{debian}"));
+    let stamp = dir.with_extension("packages");
+    let recipe = format!("{SUITE} {PACKAGES:?} {PROVIDED:?} {LINKS:?} {LEFT_OUT:?}");
+    if fs::read_to_string(&stamp).is_ok_and(|made| made == recipe) {
+        return Ok(dir);
+    }
+    files::remove_dir_all(&dir)?;
+    let apt = Apt::for_fetching(ctx)?;
+    let packages = apt.closure(step, SUITE, debian, PACKAGES, PROVIDED)?;
+    for deb in apt.download_all(step, &packages)? {
+        apt::extract(step, &deb, &dir)?;
+    }
+    let mut walk = WalkDir::new(&dir).into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy();
+        if entry.file_type().is_dir() && LEFT_OUT.contains(&&*name) {
+            walk.skip_current_dir();
+            files::remove_dir_all(entry.path())?;
+        }
+    }
+    for (path, target) in LINKS {
+        let path = dir.join(path);
+        symlink(target, &path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    files::write_atomic(&stamp, recipe.as_bytes())?;
+    step.fold(format!("{} packages", packages.len()));
+    Ok(dir)
+}
