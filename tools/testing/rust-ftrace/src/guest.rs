@@ -2,6 +2,7 @@
 
 //! A kernel with its root file system, ready to boot; the commands `run` and `shell`.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -117,22 +118,35 @@ impl Guest {
         Ok(whole)
     }
 
-    fn boot<'a>(&'a self, initrd: &'a Path, append: String) -> Boot<'a> {
+    fn boot<'a>(&'a self, initrd: &'a Path, append: String, options: Vec<OsString>) -> Boot<'a> {
         Boot {
             machine: self.machine,
             image: &self.image,
             initrd,
             append,
+            options,
         }
     }
 
     /// Boots to do `mode`, which is also part of the logs' names. A guest that failed has
     /// output all the same.
     pub fn run(&self, ctx: &Context, mode: &str, append: &str, limits: &Limits) -> Result<Output> {
-        self.run_with(ctx, mode, append, None, limits)
+        self.boot_with(ctx, mode, append, limits, None, Vec::new())
     }
 
-    /// Boots for the kernel's ftrace selftests, with the list of those to run.
+    /// The same with further arguments of QEMU's.
+    pub fn run_with(
+        &self,
+        ctx: &Context,
+        mode: &str,
+        append: &str,
+        limits: &Limits,
+        options: Vec<OsString>,
+    ) -> Result<Output> {
+        self.boot_with(ctx, mode, append, limits, None, options)
+    }
+
+    /// The same for the kernel's ftrace selftests, with the list of those to run.
     pub fn run_list(
         &self,
         ctx: &Context,
@@ -141,16 +155,17 @@ impl Guest {
         list: &str,
         limits: &Limits,
     ) -> Result<Output> {
-        self.run_with(ctx, mode, append, Some(list), limits)
+        self.boot_with(ctx, mode, append, limits, Some(list), Vec::new())
     }
 
-    fn run_with(
+    fn boot_with(
         &self,
         ctx: &Context,
         mode: &str,
         append: &str,
-        list: Option<&str>,
         limits: &Limits,
+        list: Option<&str>,
+        options: Vec<OsString>,
     ) -> Result<Output> {
         let name = format!("{}-{mode}", self.name);
         let mut kept = None;
@@ -164,7 +179,7 @@ impl Guest {
             });
             let initrd = self.initrd(more.transpose()?.as_deref())?;
             let output = self
-                .boot(&initrd, format!("mode={mode} {append}"))
+                .boot(&initrd, format!("mode={mode} {append}"), options)
                 .run(step.log(), limits)?;
             match &kept.insert(output).failure {
                 Some(failure) => bail!("{failure}"),
@@ -212,7 +227,8 @@ pub fn demo(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
 pub fn shell(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let guest = prepare(ctx, arch, source)?;
     let initrd = guest.initrd(None)?;
-    guest.boot(&initrd, QUIET_BOOT.to_owned()).interactive()
+    let boot = guest.boot(&initrd, QUIET_BOOT.to_owned(), Vec::new());
+    boot.interactive()
 }
 
 fn prepare(ctx: &Context, arch: &str, source: &Source) -> Result<Guest> {

@@ -348,6 +348,15 @@ impl<'a> Kernel<'a> {
         Ok(text_sections(&apt::output(&mut size)?) - suite_size(&apt::output(&mut nm)?))
     }
 
+    /// Bytes of variables in vmlinux, set ones and zeroed ones.
+    pub fn data_size(&self) -> Result<u64> {
+        let mut size = Command::new(format!("{}size", self.machine.cross));
+        size.args(["-A", "-d"]).arg(self.vmlinux());
+        Ok(sections(&apt::output(&mut size)?, |name| {
+            name == ".data" || name == ".bss"
+        }))
+    }
+
     /// The modules that the build made, the kernel's and ours.
     pub fn modules(&self) -> Result<Vec<PathBuf>> {
         let mut modules = Vec::new();
@@ -378,11 +387,16 @@ fn clippy_command(saved: &str) -> Option<String> {
 
 /// Sums the sections whose names end in `.text` in the output of `size -A`.
 fn text_sections(output: &str) -> u64 {
+    sections(output, |name| name.ends_with(".text"))
+}
+
+/// Sums the sections that are wanted in the output of `size -A`.
+fn sections(output: &str, wanted: impl Fn(&str) -> bool) -> u64 {
     output
         .lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
-            words.next().filter(|name| name.ends_with(".text"))?;
+            words.next().filter(|name| wanted(name))?;
             words.next()?.parse::<u64>().ok()
         })
         .sum()

@@ -6,11 +6,13 @@
 
 mod apt;
 mod audit;
+mod bench;
 mod bootlog;
 mod browser;
 mod check;
 mod compare;
 mod config;
+mod counter;
 mod crossbuild;
 mod doctor;
 mod files;
@@ -36,7 +38,6 @@ mod userland;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use anyhow::Result;
 use clap::Args;
 use clap::Parser;
@@ -73,7 +74,7 @@ enum Command {
     Patch(Patch),
     Doctor,
     CheckAll(Check),
-    Bench,
+    Bench(Machine),
 }
 
 #[derive(Args)]
@@ -141,7 +142,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Doctor => doctor::report(&ctx),
         Command::Check(check) => check::check(&ctx, TestedBy::Check, &check),
         Command::CheckAll(check) => check::check(&ctx, TestedBy::CheckAll, &check),
-        Command::Bench => bail!("this command comes with a later release"),
+        Command::Bench(machine) => bench::bench(&ctx, &machine.arch, &machine.source),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Boots a guest in QEMU. A boot always ends: with the guest's own word, or with an error that
 //! names what happened.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -94,6 +95,8 @@ pub struct Boot<'a> {
     pub initrd: &'a Path,
     /// Added to the kernel's command line.
     pub append: String,
+    /// Added to QEMU's arguments.
+    pub options: Vec<OsString>,
 }
 
 /// What a boot left behind.
@@ -119,7 +122,8 @@ impl Boot<'_> {
             .arg(format!(
                 "console={} panic=-1 oops=panic {append} {}",
                 self.machine.console, self.append
-            ));
+            ))
+            .args(&self.options);
         command
     }
 

@@ -17,6 +17,7 @@ use crate::apt::output;
 use crate::compare;
 use crate::compare::Comparison;
 use crate::config;
+use crate::files;
 use crate::kbuild::Backend;
 use crate::kbuild::Kernel;
 use crate::kbuild::Toolchain;
@@ -59,13 +60,9 @@ impl About {
         filter: Option<&str>,
     ) -> Self {
         let now: DateTime<Utc> = SystemTime::now().into();
-        let mut git = Command::new("git");
-        git.args(["describe", "--always", "--abbrev=12", "--dirty"])
-            .current_dir(&ctx.paths.repo);
-        let commit = output(&mut git).map_or("not known".to_owned(), |c| c.trim().to_owned());
         let mut facts = vec![
             ("Date", now.format("%Y-%m-%d %H:%M UTC").to_string()),
-            ("rust-ftrace", commit),
+            ("rust-ftrace", commit(ctx)),
         ];
         if let Some(text) = filter {
             facts.push(("Only tests with", text.to_owned()));
@@ -80,6 +77,29 @@ impl About {
             .collect();
         Self { facts, kernels }
     }
+}
+
+/// Our own version.
+fn commit(ctx: &Context) -> String {
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--abbrev=12", "--dirty"])
+        .current_dir(&ctx.paths.repo);
+    output(&mut git).map_or("not known".to_owned(), |c| c.trim().to_owned())
+}
+
+/// What a benchmark says about the kernels that it compares.
+pub fn about_kernels(
+    ctx: &Context,
+    toolchain: &Toolchain,
+    machine: &'static Machine,
+) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("rust-ftrace", commit(ctx))];
+    if let Some(kernels) = kernels(ctx, toolchain, machine) {
+        facts.extend(kernels.facts);
+        facts.push(("Configuration", files::sha256_of(kernels.asked.as_bytes())));
+        facts.extend(kernels.differences.into_iter().map(|d| ("Differs in", d)));
+    }
+    facts
 }
 
 /// What there is to say about a machine's kernels, if the Rust backend's has been configured.

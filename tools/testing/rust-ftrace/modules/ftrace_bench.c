@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Work to measure: sites turned on and off, and calls that are traced or not.
+ *
+ *	cd /sys/module/ftrace_bench/parameters
+ *	echo 0xc0101234 > site		# one more; none at all stands for every site
+ *	echo 1 > toggle			# on and off, then forgets the sites
+ *
+ *	echo 1 > core			# a function of the kernel, 0: of this module
+ *	echo 2 > relevant		# ops on it
+ *	echo 10 > irrelevant		# ops on another function
+ *	echo 100000 > calls
+ *	cat calls			# how many nanoseconds they took
+ *
+ * What samples/ftrace/ftrace-ops.c cannot do: it calls functions of its own
+ * only, and not while a tracer is on that was not there when it was loaded.
+ */
+
+#include <linux/fs.h>
+#include <linux/ftrace.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+
+static unsigned int relevant;
+module_param(relevant, uint, 0600);
+MODULE_PARM_DESC(relevant, "Ops on the function that is called");
+
+static unsigned int irrelevant;
+module_param(irrelevant, uint, 0600);
+MODULE_PARM_DESC(irrelevant, "Ops on another function");
+
+static bool regs;
+module_param(regs, bool, 0600);
+MODULE_PARM_DESC(regs, "The ops ask for registers");
+
+static bool core;
+module_param(core, bool, 0600);
+MODULE_PARM_DESC(core, "Call always_delete_dentry() in place of ftrace_bench_called()");
+
+int ftrace_bench_called(const struct dentry *dentry);
+int ftrace_bench_other(const struct dentry *dentry);
+
+/* What always_delete_dentry() is */
+noinline __noclone int ftrace_bench_called(const struct dentry *dentry)
+{
+	return 1;
+}
+
+noinline __noclone int ftrace_bench_other(const struct dentry *dentry)
+{
+	return 1;
+}
+
+/* Not traced itself, so that "every site" does not trace the tracer */
+static void notrace ops_func(unsigned long ip, unsigned long parent_ip,
+			     struct ftrace_ops *op, struct ftrace_regs *fregs)
+{
+}
+
+/* Toggling */
+
+static struct ftrace_ops toggled = { .func = ops_func };
+
+static int site_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned long ip;
+	int ret;
+
+	ret = kstrtoul(val, 0, &ip);
+	return ret ?: ftrace_set_filter_ip(&toggled, ip, 0, 0);
+}
+
+static const struct kernel_param_ops site_ops = { .set = site_set };
+
+module_param_cb(site, &site_ops, NULL, 0200);
+MODULE_PARM_DESC(site, "One more site to toggle");
+
+static int toggle_set(const char *val, const struct kernel_param *kp)
+{
+	int ret;
+
+	ret = register_ftrace_function(&toggled);
+	if (!ret)
+		ret = unregister_ftrace_function(&toggled);
+	ftrace_free_filter(&toggled);
+	return ret;
+}
+
+static const struct kernel_param_ops toggle_ops = { .set = toggle_set };
+
+module_param_cb(toggle, &toggle_ops, NULL, 0200);
+MODULE_PARM_DESC(toggle, "Turns the sites on and off");
+
+/* Calling */
+
+struct bench_ops {
+	struct ftrace_ops ops;
+	bool registered;
+};
+
+static void remove_ops(struct bench_ops *list, unsigned int nr)
+{
+	while (nr--) {
+		if (list[nr].registered)
+			unregister_ftrace_function(&list[nr].ops);
+		ftrace_free_filter(&list[nr].ops);
+	}
+}
+
+static int add_ops(struct bench_ops *list, unsigned int nr, unsigned long function)
+{
+	int ret = 0;
+
+	for (; nr-- && !ret; list++) {
+		list->ops.func = ops_func;
+		if (regs)
+			list->ops.flags = FTRACE_OPS_FL_SAVE_REGS;
+		ret = ftrace_set_filter_ip(&list->ops, function, 0, 0);
+		if (!ret)
+			ret = register_ftrace_function(&list->ops);
+		list->registered = !ret;
+	}
+	return ret;
+}
+
+static u64 calls_ns;
+
+/* The loop around both functions is the same: it calls through a pointer. */
+static noinline u64 measure(int (*function)(const struct dentry *), u32 calls)
+{
+	ktime_t start = ktime_get();
+
+	while (calls--)
+		function(NULL);
+	return ktime_to_ns(ktime_sub(ktime_get(), start));
+}
+
+static int calls_set(const char *val, const struct kernel_param *kp)
+{
+	int (*function)(const struct dentry *) = core ? always_delete_dentry : ftrace_bench_called;
+	unsigned int nr = relevant + irrelevant;
+	struct bench_ops *list;
+	u32 calls;
+	int ret;
+
+	ret = kstrtou32(val, 0, &calls);
+	if (ret)
+		return ret;
+	list = kcalloc(nr, sizeof(*list), GFP_KERNEL);
+	if (!list)
+		return -ENOMEM;
+
+	ret = add_ops(list, relevant, (unsigned long)function);
+	if (!ret)
+		ret = add_ops(list + relevant, irrelevant, (unsigned long)ftrace_bench_other);
+	if (!ret)
+		calls_ns = measure(function, calls);
+	remove_ops(list, nr);
+	kfree(list);
+	return ret;
+}
+
+static int calls_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%llu\n", calls_ns);
+}
+
+static const struct kernel_param_ops calls_ops = {
+	.set = calls_set,
+	.get = calls_get,
+};
+
+module_param_cb(calls, &calls_ops, NULL, 0600);
+MODULE_PARM_DESC(calls, "Calls the function this many times, then reads as nanoseconds");
+
+MODULE_DESCRIPTION("Work to measure ftrace by");
+MODULE_LICENSE("GPL");

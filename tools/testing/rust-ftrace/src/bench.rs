@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make bench`: what the C backend and the Rust backend cost, side by side.
+//!
+//! Both are built from one tree and configuration and booted with QEMU's instruction counter as
+//! the guest's clock, so that a nanosecond is an instruction and every run is the same. What
+//! turning sites on and off takes is counted from outside, see [`counter`](crate::counter); what
+//! calls take the guest measures by its clock.
+
+mod plot;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+use anyhow::bail;
+use anyhow::Context as _;
+use anyhow::Result;
+
+use crate::apt::output;
+use crate::counter::Function;
+use crate::counter::Registers;
+use crate::counter::Sockets;
+use crate::counter::Span;
+use crate::guest::Guest;
+use crate::guest::QUIET_BOOT;
+use crate::kbuild::Backend;
+use crate::kbuild::Kernel;
+use crate::kbuild::Toolchain;
+use crate::machine;
+use crate::machine::Machine;
+use crate::qemu::Limits;
+use crate::report;
+use crate::setup;
+use crate::Context;
+use crate::Source;
+
+/// The guest's clock counts instructions and skips idle time. Only one processor can be counted.
+const CLOCK: &[&str] = &[
+    "-smp",
+    "1",
+    "-icount",
+    "shift=0,sleep=off",
+    "-rtc",
+    "clock=vm",
+];
+
+/// How many sites are turned on and off, before all of them are.
+const TOGGLED: &[u32] = &[1, 100, 300, 1_000, 3_000, 10_000];
+
+/// Sites of `ftrace_sites.ko`.
+const MODULE_SITES: f64 = 1_000.0;
+
+/// The functions whose calls are counted.
+const INIT: &str = "ftrace_init";
+const MODULE: [&str; 2] = ["ftrace_module_init", "ftrace_module_enable"];
+const REGISTER: &str = "register_ftrace_function";
+const UNREGISTER: &str = "unregister_ftrace_function";
+const UPDATE: &str = "arch_ftrace_update_code";
+const STOP: &str = "multi_cpu_stop";
+
+/// What the guest measures, by its names for it.
+#[rustfmt::skip]
+const CALLS: &[(&str, &str)] = &[
+    ("sample_untraced", "ftrace-ops sample: not traced"),
+    ("sample_1_ops", "ftrace-ops sample: 1 ops"),
+    ("sample_2_ops", "ftrace-ops sample: 2 ops"),
+    ("sample_1_ops_10_others", "ftrace-ops sample: 1 ops, 10 on another function"),
+    ("sample_regs", "ftrace-ops sample: 1 ops with registers"),
+    ("untraced_core", "call in the kernel: not traced"),
+    ("1_ops_core", "call in the kernel: 1 ops"),
+    ("2_ops_core", "call in the kernel: 2 ops"),
+    ("1_ops_10_others_core", "call in the kernel: 1 ops, 10 on another function"),
+    ("regs_core", "call in the kernel: 1 ops with registers"),
+    ("function_core", "call in the kernel: function tracer"),
+    ("function_graph_core", "call in the kernel: function_graph tracer"),
+    ("untraced_module", "call in a module: not traced"),
+    ("1_ops_module", "call in a module: 1 ops"),
+    ("2_ops_module", "call in a module: 2 ops"),
+    ("1_ops_10_others_module", "call in a module: 1 ops, 10 on another function"),
+    ("regs_module", "call in a module: 1 ops with registers"),
+    ("function_module", "call in a module: function tracer"),
+    ("function_graph_module", "call in a module: function_graph tracer"),
+];
+
+/// What turning sites on, or off, takes, in instructions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Change {
+    /// All that the guest executes until ftrace returns.
+    total: f64,
+    /// The backend's part of it.
+    backend: f64,
+    /// The part of that during which the processors are stopped, if they are.
+    stopped: Option<f64>,
+}
+
+/// What turning a number of sites on and off takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Toggle {
+    sites: f64,
+    on: Change,
+    off: Change,
+}
+
+/// What a backend costs: figures by their titles, in instructions unless the title says bytes.
+struct Costs {
+    figures: Vec<(String, f64)>,
+    toggles: Vec<Toggle>,
+}
+
+pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
+    let machine = machine::find(arch)?;
+    let toolchain = setup::prepare(ctx, source, &[machine])?;
+    let [c, rust] = [Backend::C, Backend::Rust].map(|b| measure(ctx, &toolchain, machine, b));
+    let (c, rust) = (c?, rust?);
+    let rows = rows(&c.figures, &rust.figures);
+
+    let folder = ctx.paths.build.join("bench");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let file = |what: &str| folder.join(format!("{}-{what}", machine.name));
+    let write = |what, text: String| {
+        let path = file(what);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    write("figures.csv", figures_csv(&rows))?;
+    write("sites.csv", sites_csv(&c.toggles, &rust.toggles))?;
+    plot::figures(&file("figures.svg"), machine.name, &rows)?;
+    plot::sites(
+        &file("sites.svg"),
+        machine.name,
+        &[("C", &c.toggles), ("Rust", &rust.toggles)],
+    )?;
+
+    for (name, value) in report::about_kernels(ctx, &toolchain, machine) {
+        println!("{name}: {value}");
+    }
+    println!("\n{}", table(&rows));
+    println!(
+        "Instructions, if nothing else is said. Tables and plots: {}",
+        folder.display()
+    );
+    Ok(())
+}
+
+fn measure(
+    ctx: &Context,
+    toolchain: &Toolchain,
+    machine: &'static Machine,
+    backend: Backend,
+) -> Result<Costs> {
+    let guest = Guest::build(ctx, toolchain, machine, backend)?;
+    let kernel = Kernel::new(ctx, toolchain, machine, backend);
+    let (known, spans) = count(ctx, &guest, &kernel)?;
+    let toggles = toggles(&spans, known)?;
+    let mut figures = Vec::new();
+    let mut figure = |title: &str, value: f64| figures.push((title.to_owned(), value));
+
+    let of = |name| spans.iter().find(|s| s.name == name);
+    let instructions = |name| {
+        let span = of(name).with_context(|| format!("{name}() was not called"))?;
+        anyhow::Ok(span.instructions() as f64)
+    };
+    figure("boot: all sites initialised", instructions(INIT)?);
+    let [init, enable] = MODULE.map(instructions);
+    let loaded = init? + enable?;
+    figure("module load: 1,000 sites initialised", loaded);
+    figure("module load: per site", loaded / MODULE_SITES);
+
+    let (one, all) = (toggles.first(), toggles.last());
+    for (which, toggle) in [("one", one), ("all", all)] {
+        let toggle = toggle.context("no site was turned on")?;
+        for (verb, change) in [("enable", toggle.on), ("disable", toggle.off)] {
+            figure(&format!("{verb} {which}: total"), change.total);
+            figure(&format!("{verb} {which}: backend"), change.backend);
+            if let Some(stopped) = change.stopped {
+                figure(&format!("{verb} {which}: CPUs stopped"), stopped);
+            }
+            if which == "all" {
+                let per_site = change.total / toggle.sites;
+                figure(&format!("{verb} {which}: total per site"), per_site);
+                let per_site = change.backend / toggle.sites;
+                figure(&format!("{verb} {which}: backend per site"), per_site);
+            }
+        }
+    }
+
+    let calls = run(ctx, &guest, "calls", "")?;
+    for (name, title) in CALLS {
+        if let Some(hundredths) = calls.get(*name) {
+            figure(title, hundredths / 100.0);
+        }
+    }
+    let worst = calls
+        .get("irqs_off_us")
+        .context("no time with interrupts off")?;
+    figure("toggling all: interrupts off at most", worst * 1000.0);
+
+    figure("vmlinux: bytes of text", kernel.text_size()? as f64);
+    figure("vmlinux: bytes of data", kernel.data_size()? as f64);
+    Ok(Costs { figures, toggles })
+}
+
+/// Boots to turn sites on and off. Returns how many sites there are, and the calls counted.
+fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<(f64, Vec<Span>)> {
+    let mut nm = Command::new(format!("{}nm", kernel.machine.cross));
+    nm.arg(kernel.vmlinux());
+    let symbols = output(&mut nm)?;
+    let names = [
+        INIT, MODULE[0], MODULE[1], REGISTER, UNREGISTER, UPDATE, STOP,
+    ];
+    let functions: Vec<_> = names
+        .iter()
+        .map(|name| function(&symbols, name))
+        .collect::<Result<_>>()?;
+    let registers = match kernel.machine.arch {
+        "arm" => Registers { pc: 15, link: 14 },
+        "mips" => Registers { pc: 37, link: 31 },
+        other => bail!("GDB's numbers of the registers of {other} are not known"),
+    };
+
+    let folder = tempfile::tempdir()?;
+    let sockets = Sockets::within(folder.path());
+    let toggled: Vec<_> = TOGGLED.iter().map(u32::to_string).collect();
+    let append = format!("toggled={}", toggled.join(","));
+    thread::scope(|scope| {
+        let counting = scope.spawn(|| sockets.connect()?.run(&functions, &registers));
+        let said = run_with(ctx, guest, "toggles", &append, sockets.options());
+        // An error of the guest explains that of the counter.
+        let known = *said?.get("sites").context("the guest counted no sites")?;
+        let spans = counting.join().expect("the counter does not panic")?;
+        Ok((known, spans))
+    })
+}
+
+/// Boots to measure `figures` and returns what the guest says: numbers by their names.
+fn run(ctx: &Context, guest: &Guest, figures: &str, append: &str) -> Result<BTreeMap<String, f64>> {
+    run_with(ctx, guest, figures, append, Vec::new())
+}
+
+fn run_with(
+    ctx: &Context,
+    guest: &Guest,
+    figures: &str,
+    append: &str,
+    mut options: Vec<std::ffi::OsString>,
+) -> Result<BTreeMap<String, f64>> {
+    options.extend(CLOCK.iter().map(Into::into));
+    let append = format!("{QUIET_BOOT} figures={figures} {append}");
+    let run = guest.run_with(ctx, "bench", &append, &Limits::default(), options)?;
+    let log = run.log.display();
+    if let Some(failure) = run.failure {
+        bail!("{failure}\nwhole log: {log}");
+    }
+    numbers(&run.results).with_context(|| format!("whole log: {log}"))
+}
+
+/// Reads lines of a name and a number.
+fn numbers(results: &str) -> Result<BTreeMap<String, f64>> {
+    results
+        .lines()
+        .map(str::trim)
+        .take_while(|line| *line != "guest: done")
+        .map(|line| {
+            let (name, number) = line.rsplit_once(' ').unwrap_or_default();
+            let number = number.parse().ok().filter(|_| !name.is_empty());
+            let number = number.with_context(|| format!("the guest says: {line}"))?;
+            Ok((name.to_owned(), number))
+        })
+        .collect()
+}
+
+/// Finds a function in the output of `nm`.
+fn function(symbols: &str, name: &'static str) -> Result<Function> {
+    let address = symbols.lines().find_map(|line| {
+        let (address, symbol) = line.split_once(' ')?;
+        let is_code = symbol.starts_with(['t', 'T', 'W']);
+        (is_code && symbol[1..].trim() == name).then_some(address)
+    });
+    let address = address.with_context(|| format!("vmlinux has no function {name}"))?;
+    // 64-bit tools extend the sign.
+    let low = &address[address.len().saturating_sub(8)..];
+    let address = u32::from_str_radix(low, 16)?;
+    Ok(Function { name, address })
+}
+
+/// Makes one of the counted calls for each number of sites; all of them are `known`.
+fn toggles(spans: &[Span], known: f64) -> Result<Vec<Toggle>> {
+    let sites = TOGGLED.iter().map(|n| f64::from(*n)).chain([known]);
+    let of = |name| spans.iter().filter(move |s| s.name == name);
+    let (on, off) = (of(REGISTER), of(UNREGISTER));
+    let expected = TOGGLED.len() + 1;
+    let counts = (on.clone().count(), off.clone().count());
+    if counts != (expected, expected) {
+        bail!("sites were turned on and off {counts:?} times, not {expected}");
+    }
+    let change = |whole: &Span| {
+        let part = |name| {
+            of(name)
+                .filter(|s| whole.contains(s))
+                .map(Span::instructions)
+        };
+        Change {
+            total: whole.instructions() as f64,
+            backend: part(UPDATE).sum::<u64>() as f64,
+            stopped: part(STOP).reduce(|a, b| a + b).map(|sum| sum as f64),
+        }
+    };
+    let toggles = sites.zip(on.zip(off)).map(|(sites, (on, off))| Toggle {
+        sites,
+        on: change(on),
+        off: change(off),
+    });
+    Ok(toggles.collect())
+}
+
+/// A figure of both backends; one of them may lack it.
+#[derive(Debug, PartialEq)]
+struct Row {
+    title: String,
+    c: Option<f64>,
+    rust: Option<f64>,
+}
+
+/// Pairs figures by their titles, in the order of the Rust backend's.
+fn rows(c: &[(String, f64)], rust: &[(String, f64)]) -> Vec<Row> {
+    let value = |of: &[(String, f64)], title: &str| {
+        of.iter().find(|(t, _)| t == title).map(|(_, value)| *value)
+    };
+    let only_c = c.iter().filter(|(title, _)| value(rust, title).is_none());
+    rust.iter()
+        .chain(only_c)
+        .map(|(title, _)| Row {
+            title: title.clone(),
+            c: value(c, title),
+            rust: value(rust, title),
+        })
+        .collect()
+}
+
+/// A number as people read it: 1,234,567, and with a decimal where that tells something.
+fn readable(number: f64) -> String {
+    if number.fract() != 0.0 && number < 10_000.0 {
+        return format!("{number:.1}");
+    }
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn table(rows: &[Row]) -> String {
+    let cell = |value: Option<f64>| value.map_or("-".to_owned(), readable);
+    let width = rows.iter().map(|r| r.title.len()).max().unwrap_or_default();
+    let mut text = format!(
+        "{:width$}  {:>13}  {:>13}  {:>8}\n",
+        "", "C", "Rust", "C/Rust"
+    );
+    for row in rows {
+        let ratio = row
+            .c
+            .zip(row.rust)
+            .map(|(c, rust)| format!("{:.2}", c / rust));
+        let _ = writeln!(
+            text,
+            "{:width$}  {:>13}  {:>13}  {:>8}",
+            row.title,
+            cell(row.c),
+            cell(row.rust),
+            ratio.unwrap_or("-".to_owned())
+        );
+    }
+    text
+}
+
+fn figures_csv(rows: &[Row]) -> String {
+    let cell = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v}"));
+    let mut text = "figure,c,rust\n".to_owned();
+    for row in rows {
+        let _ = writeln!(text, "\"{}\",{},{}", row.title, cell(row.c), cell(row.rust));
+    }
+    text
+}
+
+fn sites_csv(c: &[Toggle], rust: &[Toggle]) -> String {
+    let mut text = "backend,sites,change,total,backend_part,stopped\n".to_owned();
+    for (backend, toggles) in [("c", c), ("rust", rust)] {
+        for toggle in toggles {
+            for (verb, change) in [("enable", toggle.on), ("disable", toggle.off)] {
+                let stopped = change.stopped.map_or(String::new(), |s| s.to_string());
+                let _ = writeln!(
+                    text,
+                    "{backend},{},{verb},{},{},{stopped}",
+                    toggle.sites, change.total, change.backend
+                );
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(name: &'static str, start: u64, end: u64) -> Span {
+        Span { name, start, end }
+    }
+
+    #[test]
+    fn counted_calls_become_figures() {
+        let mut spans = Vec::new();
+        for i in 0..=TOGGLED.len() as u64 {
+            let at = i * 1000;
+            spans.push(span(STOP, at + 20, at + 30));
+            spans.push(span(UPDATE, at + 10, at + 50));
+            spans.push(span(REGISTER, at, at + 100 + i));
+            spans.push(span(UPDATE, at + 510, at + 520));
+            spans.push(span(UNREGISTER, at + 500, at + 600));
+        }
+        let toggles = toggles(&spans, 18_000.0).unwrap();
+        let change = |total, backend, stopped| Change {
+            total,
+            backend,
+            stopped,
+        };
+        assert_eq!(
+            toggles[1],
+            Toggle {
+                sites: 100.0,
+                on: change(101.0, 40.0, Some(10.0)),
+                off: change(100.0, 10.0, None)
+            }
+        );
+        assert_eq!(toggles.last().unwrap().sites, 18_000.0);
+        assert!(super::toggles(&spans[3..], 1.0).is_err());
+    }
+
+    #[test]
+    fn what_the_guest_says_is_numbers_or_an_error() {
+        let said = numbers("sites 17000\r\na 12\r\nguest: done\r\n").unwrap();
+        assert_eq!((said["sites"], said["a"]), (17_000.0, 12.0));
+        let error = numbers("1_ops_core: the function cannot be called\nguest: done\n");
+        assert!(error.unwrap_err().to_string().contains("cannot be called"));
+    }
+
+    #[test]
+    fn functions_are_found_by_their_whole_names() {
+        let symbols = "80102000 t ftrace_init_nop\nffffffff80101000 T ftrace_init\n\
+                       80103000 d multi_cpu_stop\n";
+        let found = function(symbols, INIT).unwrap();
+        assert_eq!(found.address, 0x8010_1000);
+        assert!(function(symbols, STOP).is_err());
+    }
+
+    #[test]
+    fn figures_are_paired_by_title() {
+        let list = |pairs: &[(&str, f64)]| -> Vec<_> {
+            pairs.iter().map(|(t, v)| (t.to_string(), *v)).collect()
+        };
+        let rows = rows(
+            &list(&[("a", 800.0), ("c", 1.0)]),
+            &list(&[("b", 2.5), ("a", 100.0)]),
+        );
+        let titles: Vec<_> = rows.iter().map(|r| r.title.as_str()).collect();
+        assert_eq!(titles, ["b", "a", "c"]);
+        let text = table(&rows);
+        let words =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        let lines: Vec<_> = text.lines().map(words).collect();
+        assert_eq!(lines[1], ["b", "-", "2.5", "-"]);
+        assert_eq!(lines[2], ["a", "800", "100", "8.00"]);
+        assert_eq!(
+            figures_csv(&rows),
+            "figure,c,rust\n\"b\",,2.5\n\"a\",800,100\n\"c\",1,\n"
+        );
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(readable(1_234_567.0), "1,234,567");
+        assert_eq!(readable(123.0), "123");
+        assert_eq!(readable(38.25), "38.2");
+    }
+}
