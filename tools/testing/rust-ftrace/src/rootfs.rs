@@ -100,6 +100,8 @@ pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
     for name in ["lib", "bench", "check", "demo", "ftracetest"] {
         list.file(&format!("/guest/{name}"), &guest.join(name));
     }
+    let stress = "../../selftests/ftrace_stress/ftrace_stress.sh";
+    list.file("/guest/ftrace_stress.sh", &guest.join(stress));
     for folder in ["tests", "clients"] {
         for test in tests(guest, folder)? {
             let path = format!("{folder}/{test}");
