@@ -35,9 +35,10 @@ skip() {
 grep -qw function $tracing/available_tracers || skip "no function tracer"
 [ -e "$modules/ftrace_stress.ko" ] || skip "no $modules/ftrace_stress.ko"
 
-# All of it goes on until the changes are done.
+# Each disturbance goes on until the changes are done, and says how often it happened.
+rounds=0
 again() {
-	[ ! -e "$stop" ]
+	[ ! -e "$stop" ] && rounds=$((rounds + 1))
 }
 
 disturb_tracers() {
@@ -63,8 +64,9 @@ disturb_tracers() {
 
 disturb_kprobes() {
 	cd $tracing || return 1
-	echo 'p:stress/leaf ftrace_stress:ftrace_stress_wide' > kprobe_events || return 1
-	echo 'r:stress/return ftrace_stress:ftrace_stress_nonleaf' >> kprobe_events || return 1
+	echo 'p:stress/entry ftrace_stress:ftrace_stress_wide' > kprobe_events || return 1
+	# The tracer sees the probe's address in place of the caller's, which is checked for ours.
+	echo 'r:stress/return gcd' >> kprobe_events || return 1
 	while again; do
 		echo 1 > events/stress/enable
 		sleep 0.05
@@ -83,7 +85,7 @@ disturb_modules() {
 disturb_cpus() {
 	while again; do
 		for online in /sys/devices/system/cpu/cpu[1-9]*/online; do
-			[ -e "$online" ] || return 0
+			[ -e "$online" ] || { echo "no CPU can go off"; return 0; }
 			echo 0 > "$online" || return 1
 			echo 1 > "$online" || return 1
 		done
@@ -94,7 +96,7 @@ disturb_cpus() {
 insmod "$modules/ftrace_stress.ko" seed="$seed" || exit 1
 stop=$(mktemp -u)
 for what in ${DISTURB-tracers kprobes modules cpus}; do
-	(disturb_"$what" || { echo "FAIL: $what"; exit 1; }) &
+	(disturb_"$what" && echo "$what: $rounds times" || { echo "FAIL: $what"; exit 1; }) &
 	children="$children $!"
 done
 

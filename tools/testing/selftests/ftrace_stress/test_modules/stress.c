@@ -26,13 +26,14 @@
 #include <linux/delay.h>
 #include <linux/ftrace.h>
 #include <linux/gcd.h>
-#include <linux/int_sqrt.h>
 #include <linux/kthread.h>
+#include <linux/math.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
+#include <linux/sched/debug.h>
 #include <linux/slab.h>
 
 #include "stress.h"
@@ -106,12 +107,21 @@ struct changer {
 static DEFINE_MUTEX(run_lock);
 static bool stopping;
 static atomic_long_t hits, counted_hits, bad_addresses;
+static unsigned long bad_ip, bad_parent;
 static unsigned long changes, rounds, errors;
 
 static bool notrace is_site(unsigned long ip, unsigned long function)
 {
 	/* A Thumb function's address is odd. */
 	return ip - (function & ~1UL) < PROLOGUE_MAX;
+}
+
+static void notrace bad(unsigned long ip, unsigned long parent_ip)
+{
+	if (atomic_long_inc_return(&bad_addresses) == 1) {
+		bad_ip = ip;
+		bad_parent = parent_ip;
+	}
 }
 
 static void notrace hit(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
@@ -126,7 +136,7 @@ static void notrace hit(unsigned long ip, unsigned long parent_ip, struct ftrace
 		if (!targets[i].ours || within_module(parent_ip, THIS_MODULE))
 			return;
 	}
-	atomic_long_inc(&bad_addresses);
+	bad(ip, parent_ip);
 }
 
 static void notrace counted_hit(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
@@ -135,7 +145,7 @@ static void notrace counted_hit(unsigned long ip, unsigned long parent_ip, struc
 	atomic_long_inc(&counted_hits);
 	if (!is_site(ip, (unsigned long)ftrace_stress_counted) ||
 	    !within_module(parent_ip, THIS_MODULE))
-		atomic_long_inc(&bad_addresses);
+		bad(ip, parent_ip);
 }
 
 static struct ftrace_ops counted_ops = {
@@ -333,12 +343,14 @@ static int run(void)
 	untrace(&counted_ops);
 	kfree(callers);
 
-	if (!ret && atomic_long_read(&counted_hits) != rounds) {
+	if (atomic_long_read(&bad_addresses))
+		pr_err("a tracer was called for %pS, called by %pS\n", (void *)bad_ip,
+		       (void *)bad_parent);
+	if (atomic_long_read(&counted_hits) != rounds)
 		pr_err("%lu calls, %ld counted\n", rounds, atomic_long_read(&counted_hits));
-		ret = -EIO;
-	}
-	if (!ret && (errors || atomic_long_read(&bad_addresses) || !rounds))
-		ret = -EIO;
+	if (errors || !rounds || atomic_long_read(&bad_addresses) ||
+	    atomic_long_read(&counted_hits) != rounds)
+		return ret ?: -EIO;
 	return ret;
 }
 
