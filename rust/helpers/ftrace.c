@@ -3,6 +3,7 @@
 #include <linux/cacheflush.h>
 #include <linux/ftrace.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/uaccess.h>
 
 #include <asm/barrier.h>
@@ -14,6 +15,13 @@ __rust_helper int rust_helper_put_insn_nofault(u32 *dst, u32 insn)
 	return 0;
 fault:
 	return -EFAULT;
+}
+
+__rust_helper bool rust_helper_within_module_text(unsigned long addr,
+						  const struct module *mod)
+{
+	return within_module_mem_type(addr, mod, MOD_TEXT) ||
+	       within_module_mem_type(addr, mod, MOD_INIT_TEXT);
 }
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER

@@ -214,7 +214,8 @@ fn has_fixed_plt(address: usize) -> bool {
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet.
+/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet. It is one of
+/// `module`, of the kernel if that is null.
 #[export]
 unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dyn_ftrace) -> c_int {
     // SAFETY: By the safety requirements.
@@ -232,11 +233,9 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
             )
         };
     }
-    #[cfg(not(CONFIG_ARM_MODULE_PLTS))]
-    let _ = module;
     // SAFETY: By the safety requirements. At boot there is one processor, with interrupts off; a
     // module is not running yet.
-    unsafe { backend::init_nop::<Arm>(rec) }
+    unsafe { backend::init_nop::<Arm>(module, rec) }
 }
 
 /// Turns a site off.

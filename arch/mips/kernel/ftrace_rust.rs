@@ -119,15 +119,13 @@ fn function(f: unsafe extern "C" fn()) -> usize {
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet.
+/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet. It is one of
+/// `module`, of the kernel if that is null.
 #[export]
-unsafe extern "C" fn ftrace_init_nop(
-    _module: *mut bindings::module,
-    rec: *mut dyn_ftrace,
-) -> c_int {
+unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dyn_ftrace) -> c_int {
     // SAFETY: By the safety requirements. At boot there is one processor, with interrupts off; a
     // module is not running yet.
-    unsafe { backend::init_nop::<Mips>(&*rec) }
+    unsafe { backend::init_nop::<Mips>(module, &*rec) }
 }
 
 /// Turns a site off.

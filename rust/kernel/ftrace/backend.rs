@@ -169,12 +169,20 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> R
 
 /// `ftrace_init_nop()`: turns the site of `rec` off and makes all its words but one constant.
 ///
+/// `module` is the module that the site is in, null for the kernel.
+///
 /// # Safety
 ///
-/// Nothing executes the site until the function returns.
-pub unsafe fn init_nop<A: Arch>(rec: &dyn_ftrace) -> c_int {
+/// `module` is null or valid. Nothing executes the site until the function returns.
+pub unsafe fn init_nop<A: Arch>(module: *const bindings::module, rec: &dyn_ftrace) -> c_int {
     let init = || {
         let (ip, layout) = (usize_as_u32(rec.ip), A::layout(rec.ip));
+        // The table is the module's. ftrace itself looks at that of the kernel.
+        // SAFETY: By the safety requirements.
+        if !module.is_null() && !unsafe { bindings::within_module_text(rec.ip, module) } {
+            pr_err!("ftrace: {ip:#x} is not in the module's text\n");
+            return Err(Refusal::Unsuitable);
+        }
         let words = read_site(layout, rec.ip)?;
         let target = layout
             .decode(ip, &words, State::Compiled)

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include "bad_site.h"
+
+asm(".text\n"
+    SITE("ftrace_bad_unaligned"));
+RECORD("ftrace_bad_unaligned + 2");
