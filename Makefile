@@ -13,19 +13,20 @@ harness = $(CARGO) run --quiet --locked --release \
 	--target-dir build/cargo -- $@
 
 .DEFAULT_GOAL := help
-.PHONY: help run check check-all bench shell install status uninstall patch doctor clean cargo
+.PHONY: help run check check-all bench why shell install status uninstall patch doctor clean cargo
 
 run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=)
 check: cargo		## set up all that is missing, run every test (TEST= some, ARCH= one machine)
 check-all: cargo	## every test on every machine and kernel configuration (TEST= as above)
 bench: cargo		## the C and the Rust backend side by side
+why: cargo		## what the C backend gets wrong, beside the Rust backend
 shell: cargo		## an interactive guest (ARCH=)
 install: cargo		## put the backend into your kernel tree (KDIR=)
 status: cargo		## say what is in your kernel tree (KDIR=)
 uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
 patch: cargo		## the series for `git am`, to standard output or a folder (KERNEL= OUT=)
 doctor: cargo		## list the tools: yours, minimum, how to get it
-run check check-all bench shell install status uninstall patch doctor:
+run check check-all bench why shell install status uninstall patch doctor:
 	@$(harness)
 
 clean:			## remove build/; downloads stay in the cache folder

@@ -48,9 +48,12 @@ pub fn backend_line(log: &str) -> Option<&str> {
 
 /// Every line of the log that reports a fault.
 pub fn faults(log: &str) -> impl Iterator<Item = &str> {
-    log.lines()
-        .map(text)
-        .filter(|l| FAULTS.iter().any(|f| l.contains(f)))
+    log.lines().map(text).filter(|line| is_fault(line))
+}
+
+/// Whether a line of the log reports a fault.
+pub fn is_fault(line: &str) -> bool {
+    FAULTS.iter().any(|fault| line.contains(fault))
 }
 
 /// The name of the test that a line of the log opens, and what follows on the line.

@@ -34,6 +34,7 @@ mod setup;
 mod source;
 mod ui;
 mod userland;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,6 +76,7 @@ enum Command {
     Doctor,
     CheckAll(Check),
     Bench(Machine),
+    Why(Source),
 }
 
 #[derive(Args)]
@@ -142,6 +144,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Doctor => doctor::report(&ctx),
         Command::Check(check) => check::check(&ctx, TestedBy::Check, &check),
         Command::CheckAll(check) => check::check(&ctx, TestedBy::CheckAll, &check),
+        Command::Why(source) => why::why(&ctx, &source),
         Command::Bench(machine) => bench::bench(&ctx, &machine.arch, &machine.source),
     }
 }

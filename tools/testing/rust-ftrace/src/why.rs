@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make why`: boots the C and the Rust backend side by side where they differ.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use anyhow::Result;
+
+use crate::bootlog;
+use crate::guest::Guest;
+use crate::guest::QUIET_BOOT;
+use crate::kbuild::Backend;
+use crate::machine;
+use crate::qemu::Limits;
+use crate::qemu::Output;
+use crate::setup;
+use crate::Context;
+use crate::Source;
+
+/// Something that the C backend gets wrong.
+struct Case {
+    title: &'static str,
+    /// What is wrong with the C backend, as the text ahead of what was seen.
+    cause: &'static str,
+    machine: &'static str,
+    /// The function of the guest's script.
+    name: &'static str,
+    /// For the kernel's command line: how it boots, and what the script asks for.
+    boot: &'static str,
+    append: &'static str,
+    options: &'static [&'static str],
+}
+
+/// Lets QEMU interrupt the guest between any two instructions. Without it there is no interrupt
+/// within a translation block.
+const ANYWHERE: &[&str] = &["-icount", "shift=2"];
+
+const CASES: &[Case] = &[
+    Case {
+        title: "MIPS: functions of a module are traced on and off while threads call them",
+        cause: "A site in a module is two words. A thread that was preempted between them goes on \
+                with the first word of one state and the second of the other. In the kernel, one \
+                that was preempted in the delay slot of jal goes on with a return address that \
+                points to itself.",
+        machine: "mips",
+        name: "sites",
+        boot: QUIET_BOOT,
+        append: "toggles=3000",
+        options: ANYWHERE,
+    },
+    Case {
+        title: "ARM: a leaf function is called 100 times",
+        cause: "The function graph tracer gives the unwinder the function's own address for lr, \
+                which it takes for an endless loop in a function that has not saved lr.",
+        machine: "arm",
+        name: "leaf",
+        boot: QUIET_BOOT,
+        append: "",
+        options: &[],
+    },
+    Case {
+        title: "MIPS: sched_init(), in .init.text, is traced while the kernel boots",
+        cause: "The entry tells sites of the kernel from those of modules by _stext and _etext, \
+                between which .init.text is not.",
+        machine: "mips",
+        name: "init",
+        boot: "ftrace=function ftrace_filter=sched_init kunit.enable=0",
+        append: "",
+        options: &[],
+    },
+];
+
+/// Where a kernel died, in the words of its log.
+const PLACES: [&str; 4] = ["epc   :", "ra    :", "PC is at", "LR is at"];
+
+/// How much of the log is shown of a guest that failed.
+const CLUES: usize = 6;
+
+/// A guest that does nothing any more is what one of the cases may come to.
+const LIMITS: Limits = Limits {
+    total: Duration::from_secs(10 * 60),
+    silence: Duration::from_secs(3 * 60),
+    console: 64 << 20,
+};
+
+/// What became of a guest, in lines.
+fn said(output: &Output) -> Vec<String> {
+    let results = output.results.lines().map(str::trim);
+    let mut lines: Vec<String> = results
+        .filter(|line| !line.is_empty() && !line.starts_with("guest: "))
+        .map(str::to_owned)
+        .collect();
+    if let Some(failure) = &output.failure {
+        let log = output.console.lines().map(bootlog::text);
+        let clues = log.filter(|line| {
+            PLACES.iter().any(|place| line.starts_with(place)) || bootlog::is_fault(line)
+        });
+        lines.extend(clues.take(CLUES).map(str::to_owned));
+        lines.push(format!("{failure} (whole log: {})", output.log.display()));
+    }
+    if lines.is_empty() {
+        lines.push("nothing".to_owned());
+    }
+    lines
+}
+
+pub fn why(ctx: &Context, source: &Source) -> Result<()> {
+    let toolchain = setup::prepare(ctx, source)?;
+    let mut seen = Vec::new();
+    let mut failed = false;
+    for case in CASES {
+        let machine = machine::find(case.machine)?;
+        let mut sides = Vec::new();
+        for backend in [Backend::C, Backend::Rust] {
+            let guest = Guest::build(ctx, &toolchain, machine, backend)?;
+            let append = format!("filter={} {} {}", case.name, case.boot, case.append);
+            let options = case.options.iter().map(Into::into).collect();
+            // A guest that fails is what some cases are there to show.
+            let output = guest.run_with(ctx, "why", &append, &LIMITS, options)?;
+            failed |= backend == Backend::Rust && output.failure.is_some();
+            sides.push(said(&output));
+        }
+        seen.push((case, sides));
+    }
+    for (case, sides) in seen {
+        println!("\n{}\n  {}", case.title, case.cause);
+        for (name, lines) in ["C", "Rust"].iter().zip(sides) {
+            println!("  {name}:");
+            for line in lines {
+                println!("    {line}");
+            }
+        }
+    }
+    if failed {
+        bail!("the Rust backend did not survive");
+    }
+    Ok(())
+}
