@@ -64,7 +64,7 @@ disturb_tracers() {
 
 disturb_kprobes() {
 	cd $tracing || return 1
-	echo 'p:stress/entry ftrace_stress:ftrace_stress_wide' > kprobe_events || return 1
+	echo 'p:stress/entry ftrace_stress:ftrace_stress_nonleaf' > kprobe_events || return 1
 	# The tracer sees the probe's address in place of the caller's, which is checked for ours.
 	echo 'r:stress/return gcd' >> kprobe_events || return 1
 	while again; do

@@ -46,9 +46,15 @@ static uint threads;
 module_param(threads, uint, 0444);
 MODULE_PARM_DESC(threads, "Threads that call the functions (default: two for each CPU)");
 
-static uint pause_us = 300;
+static uint pause_us = 3000;
 module_param(pause_us, uint, 0644);
 MODULE_PARM_DESC(pause_us, "The longest pause between two changes, in microseconds");
+
+/*
+ * The function with the shortest body is called so often in a row, so that a
+ * thread that is preempted is likely to stand in its call site.
+ */
+#define LEAF_CALLS	100
 
 /* How long a thread may take to come back when the changes are done */
 #define THREAD_TIMEOUT	(30 * HZ)
@@ -155,7 +161,10 @@ static struct ftrace_ops counted_ops = {
 /* Both trace the same functions at times, so that sites go from one entry to the other. */
 static struct ftrace_ops changing_ops[] = {
 	{ .func = hit },
-	{ .func = hit, .flags = FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED },
+	{
+		.func = hit,
+		.flags = IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_REGS) ? FTRACE_OPS_FL_SAVE_REGS : 0,
+	},
 };
 
 /* What can change: for each function, whether each of the ops traces it. */
@@ -174,9 +183,13 @@ static bool call_all(u32 a)
 	u32 b = rol32(a, 7) * 0x9e3779b9, c = a ^ b, d = ~b;
 	u64 x = (u64)a << 32 | b, y = (u64)c << 32 | d, z = (u64)d << 32 | a;
 	unsigned long n = (a & 0xffff) | 1;
+	u32 i, wrong = 0;
 	bool good;
 
-	good = expect("registers that changed", ftrace_stress_regs(a), 0);
+	for (i = 0; i < LEAF_CALLS; i++)
+		wrong |= ftrace_stress_leaf(i, b, c, d) ^ i;
+	good = expect("ftrace_stress_leaf()", wrong, 0);
+	good &= expect("registers that changed", ftrace_stress_regs(a), 0);
 	good &= expect("ftrace_stress_counted()", ftrace_stress_counted(a), a + 1);
 	good &= expect("ftrace_stress_wide()", ftrace_stress_wide(x, y, z),
 		       x ^ rol64(y, 1) ^ rol64(z, 2));
@@ -213,7 +226,9 @@ static int change_loop(void *data)
 
 	prandom_seed_state(&rnd, seed);
 	for (; !ret && changer->changes < changes; changer->changes++) {
-		u32 bit = prandom_u32_state(&rnd) % CHANGES;
+		/* Half of the changes are of the first function, see LEAF_CALLS. */
+		u32 bit = prandom_u32_state(&rnd) %
+			  (changer->changes % 2 ? ARRAY_SIZE(changing_ops) : CHANGES);
 		unsigned long address = targets[bit / ARRAY_SIZE(changing_ops)].address;
 		struct ftrace_ops *ops = &changing_ops[bit % ARRAY_SIZE(changing_ops)];
 
