@@ -100,6 +100,7 @@ fn is_part_of_suites(text: &str) -> bool {
         "selftest",
         "kunit",
         "guest",
+        "faults",
         "results",
         "trace-cmd",
         "ftracetest",
@@ -112,6 +113,7 @@ fn is_part_of_suites(text: &str) -> bool {
 struct Check<'a> {
     ctx: &'a Context,
     filter: Filter<'a>,
+    by: TestedBy,
     toggles: u32,
     results: Results,
     known: Known,
@@ -129,6 +131,7 @@ pub fn check(ctx: &Context, by: TestedBy, asked: &Asked) -> Result<()> {
     let mut check = Check {
         ctx,
         filter: Filter(test),
+        by,
         toggles: asked.toggles,
         results: Results::default(),
         known: Known::read(&guest::scripts(ctx).with_file_name("known-failures"))?,
@@ -319,11 +322,16 @@ impl Check<'_> {
         let wants_build = |case: &str| wants("build", Some(&[case.to_owned()]));
         let boots_tests = wants("selftest", None) || wants("kunit", None);
         let boots_guest = wants("guest", Some(&tests));
+        let faults = guest::faults(self.ctx)?;
+        let boots_faults = wants("faults", Some(&faults));
         // Elsewhere the C backend's kernel is built for nothing, and there is no other userland.
         let is_compared = machine.tested_by == TestedBy::Check;
-        let boots_clients = is_compared && wants("trace-cmd", Some(&clients));
+        // Both take too long for a run of all tests that is to be over soon.
+        let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
+        let boots_others = is_compared && is_patient;
+        let boots_clients = boots_others && wants("trace-cmd", Some(&clients));
         let boots_selftests =
-            is_compared && wants("ftracetest", Some(&kselftest::cases(&selftests)));
+            boots_others && wants("ftracetest", Some(&kselftest::cases(&selftests)));
         let compares = boots_tests || boots_clients || boots_selftests;
         let needs_c = is_compared && (compares || wants_build("c") || wants_build("text size"));
         if !needs_c
@@ -382,6 +390,11 @@ impl Check<'_> {
             let rust = guests.iter().filter(|(b, _)| *b == Backend::Rust);
             self.guest_tests(machine, ("guest", "check"), &tests, rust)?;
         }
+        if let Some((_, rust)) = guests.iter().find(|(b, _)| *b == Backend::Rust) {
+            if boots_faults {
+                self.faults(machine, rust, &faults)?;
+            }
+        }
         if boots_clients {
             self.guest_tests(machine, ("trace-cmd", "clients"), &clients, &with_userland)?;
         }
@@ -439,6 +452,37 @@ impl Check<'_> {
             cases.extend(some(self.read_ktap(&name, &results)?, "guest test"));
             self.add_of(machine, backend, kind, time, cases);
         }
+        Ok(())
+    }
+
+    /// Modules with call sites that are none. ftrace turns itself off, so each takes a boot.
+    fn faults(
+        &mut self,
+        machine: &'static Machine,
+        guest: &Guest,
+        faults: &[String],
+    ) -> Result<()> {
+        let suite = Backend::Rust.suite(machine, "faults");
+        let start = Instant::now();
+        let mut cases = Vec::new();
+        let asked = faults.iter().filter(|f| self.filter.keeps(&suite, f));
+        for fault in asked.collect::<Vec<_>>() {
+            let append = format!("{QUIET_BOOT} filter={fault}");
+            let run = guest.run(self.ctx, "faults", &append, &Limits::default());
+            match run {
+                Ok(Output {
+                    failure: None,
+                    results,
+                    ..
+                }) => {
+                    let name = format!("{suite} {fault}");
+                    cases.extend(some(self.read_ktap(&name, &results)?, "guest test"));
+                }
+                Ok(output) => cases.extend(boot_cases(&output)),
+                Err(error) => cases.push(Case::new(fault, Outcome::Failed, format!("{error:#}"))),
+            }
+        }
+        self.add_of(machine, Backend::Rust, "faults", start.elapsed(), cases);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use anyhow::Context as _;
 use anyhow::Result;
+use walkdir::WalkDir;
 
 use crate::bootlog;
 use crate::files;
@@ -196,6 +197,21 @@ impl Guest {
 /// The folder of the guest's scripts.
 pub fn scripts(ctx: &Context) -> PathBuf {
     ctx.paths.repo.join("tools/testing/rust-ftrace/guest")
+}
+
+/// The names of the modules whose call sites are none: the rest of `ftrace_bad_<name>.c`.
+pub fn faults(ctx: &Context) -> Result<Vec<String>> {
+    let folder = ctx
+        .paths
+        .repo
+        .join("tools/testing/rust-ftrace/modules/bad_sites");
+    let mut names = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let name = name.strip_prefix("ftrace_bad_");
+        names.extend(name.and_then(|n| n.strip_suffix(".c")).map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// `make run`: shows the backend at work.

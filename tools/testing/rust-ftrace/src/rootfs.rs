@@ -97,7 +97,15 @@ pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
     list.file("/bin/busybox", busybox);
     list.file("/init", &guest.join("init"));
     list.file("/etc/motd", &guest.join("motd"));
-    for name in ["lib", "bench", "check", "demo", "faults", "ftracetest", "why"] {
+    for name in [
+        "lib",
+        "bench",
+        "check",
+        "demo",
+        "faults",
+        "ftracetest",
+        "why",
+    ] {
         list.file(&format!("/guest/{name}"), &guest.join(name));
     }
     let stress = "../../selftests/ftrace_stress/ftrace_stress.sh";

@@ -106,7 +106,11 @@ fn said(output: &Output) -> Vec<String> {
 }
 
 pub fn why(ctx: &Context, source: &Source) -> Result<()> {
-    let toolchain = setup::prepare(ctx, source)?;
+    let machines: Vec<_> = CASES
+        .iter()
+        .map(|case| machine::find(case.machine))
+        .collect::<Result<_>>()?;
+    let toolchain = setup::prepare(ctx, source, &machines)?;
     let mut seen = Vec::new();
     let mut failed = false;
     for case in CASES {

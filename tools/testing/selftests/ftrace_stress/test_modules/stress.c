@@ -318,7 +318,8 @@ static int change(void)
 		return PTR_ERR(changer.task);
 	sched_set_fifo(changer.task);
 	wake_up_process(changer.task);
-	wait_for_completion(&changer.done);
+	/* However long it takes, this task does not hang. */
+	wait_for_completion_state(&changer.done, TASK_IDLE);
 	changes = changer.changes;
 	return kthread_stop_put(changer.task);
 }
