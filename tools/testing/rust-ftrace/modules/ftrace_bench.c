@@ -62,14 +62,19 @@ static void notrace ops_func(unsigned long ip, unsigned long parent_ip,
 /* Toggling */
 
 static struct ftrace_ops toggled = { .func = ops_func };
+static unsigned long sites[16384];
+static unsigned int nr_sites;
 
 static int site_set(const char *val, const struct kernel_param *kp)
 {
-	unsigned long ip;
 	int ret;
 
-	ret = kstrtoul(val, 0, &ip);
-	return ret ?: ftrace_set_filter_ip(&toggled, ip, 0, 0);
+	if (nr_sites == ARRAY_SIZE(sites))
+		return -ENOSPC;
+	ret = kstrtoul(val, 0, &sites[nr_sites]);
+	if (!ret)
+		nr_sites++;
+	return ret;
 }
 
 static const struct kernel_param_ops site_ops = { .set = site_set };
@@ -79,12 +84,16 @@ MODULE_PARM_DESC(site, "One more site to toggle");
 
 static int toggle_set(const char *val, const struct kernel_param *kp)
 {
-	int ret;
+	int ret = 0;
 
-	ret = register_ftrace_function(&toggled);
+	if (nr_sites)
+		ret = ftrace_set_filter_ips(&toggled, sites, nr_sites, 0, 1);
+	if (!ret)
+		ret = register_ftrace_function(&toggled);
 	if (!ret)
 		ret = unregister_ftrace_function(&toggled);
 	ftrace_free_filter(&toggled);
+	nr_sites = 0;
 	return ret;
 }
 

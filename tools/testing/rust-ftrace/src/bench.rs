@@ -113,8 +113,8 @@ struct Costs {
 pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let machine = machine::find(arch)?;
     let toolchain = setup::prepare(ctx, source, &[machine])?;
-    let [c, rust] = [Backend::C, Backend::Rust].map(|b| measure(ctx, &toolchain, machine, b));
-    let (c, rust) = (c?, rust?);
+    let c = measure(ctx, &toolchain, machine, Backend::C)?;
+    let rust = measure(ctx, &toolchain, machine, Backend::Rust)?;
     let rows = rows(&c.figures, &rust.figures);
 
     let folder = ctx.paths.build.join("bench");
@@ -227,9 +227,9 @@ fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<(f64, Vec<
     thread::scope(|scope| {
         let counting = scope.spawn(|| sockets.connect()?.run(&functions, &registers));
         let said = run_with(ctx, guest, "toggles", &append, sockets.options());
-        // An error of the guest explains that of the counter.
-        let known = *said?.get("sites").context("the guest counted no sites")?;
+        // Without a counter the guest waits for ever.
         let spans = counting.join().expect("the counter does not panic")?;
+        let known = *said?.get("sites").context("the guest counted no sites")?;
         Ok((known, spans))
     })
 }
