@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
         machine: "mips",
         name: "sites",
         boot: QUIET_BOOT,
-        append: "toggles=3000",
+        append: "toggles=1500",
         options: ANYWHERE,
     },
     Case {
