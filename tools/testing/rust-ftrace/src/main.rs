@@ -149,9 +149,20 @@ fn run(cli: Cli) -> Result<()> {
     }
 }
 
+/// Folders that Debian leaves out of the `PATH` of users who are not root; `depmod` is there.
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
+
 /// Removes the variables that the calling `make` leaves for its own sub-makes, or that are set
-/// to nothing: the kernel's `make` would take the former for its own command line.
+/// to nothing: the kernel's `make` would take the former for its own command line. Adds what
+/// `PATH` lacks.
 fn clean_environment() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let missing = SYSTEM_FOLDERS.map(PathBuf::from);
+    let missing = missing.into_iter().filter(|f| !folders.contains(f));
+    if let Ok(path) = std::env::join_paths(folders.iter().cloned().chain(missing)) {
+        std::env::set_var("PATH", path);
+    }
     for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"] {
         std::env::remove_var(name);
     }
