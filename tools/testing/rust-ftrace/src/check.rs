@@ -326,17 +326,18 @@ impl Check<'_> {
         let boots_faults = wants("faults", Some(&faults));
         // Elsewhere the C backend's kernel is built for nothing, and there is no other userland.
         let is_compared = machine.tested_by == TestedBy::Check;
-        // Both take too long for a run of all tests that is to be over soon.
+        // The comparison takes too long for a run of all tests that is to be over soon.
         let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
-        let boots_others = is_compared && is_patient;
-        let boots_clients = boots_others && wants("trace-cmd", Some(&clients));
+        let boots_both = is_compared && is_patient;
+        let boots_clients = boots_both && wants("trace-cmd", Some(&clients));
         let boots_selftests =
-            boots_others && wants("ftracetest", Some(&kselftest::cases(&selftests)));
-        let compares = boots_tests || boots_clients || boots_selftests;
+            boots_both && wants("ftracetest", Some(&kselftest::cases(&selftests)));
+        let compares = boots_both && boots_tests || boots_clients || boots_selftests;
         let needs_c = is_compared && (compares || wants_build("c") || wants_build("text size"));
         if !needs_c
             && !boots_tests
             && !boots_guest
+            && !boots_faults
             && !["rust", "audit", "clippy"].into_iter().any(wants_build)
         {
             return Ok(());
@@ -384,7 +385,9 @@ impl Check<'_> {
         }
 
         if boots_tests {
-            self.boot_tests(machine, &guests)?;
+            let guests = guests.iter();
+            let asked = guests.filter(|(b, _)| boots_both || *b == Backend::Rust);
+            self.boot_tests(machine, asked)?;
         }
         if boots_guest {
             let rust = guests.iter().filter(|(b, _)| *b == Backend::Rust);
@@ -406,7 +409,11 @@ impl Check<'_> {
 
     /// The kernel's boot self-tests and its KUnit suites, of which the backends have different
     /// ones.
-    fn boot_tests(&mut self, machine: &'static Machine, guests: &[(Backend, Guest)]) -> Result<()> {
+    fn boot_tests<'g>(
+        &mut self,
+        machine: &'static Machine,
+        guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
+    ) -> Result<()> {
         let boots = side_by_side(guests, |guest| {
             self.boot(guest, "boot", "", &Limits::default(), |o| &o.console)
         });
