@@ -123,9 +123,26 @@ pub const MACHINES: &[Machine] = &[
         configs: &["malta", "mips-r6"],
         tested_by: TestedBy::CheckAll,
         debian: None,
+        // The processor has 64 bits: a 32-bit kernel's entry must be sign-extended for it.
+        target: "vmlinux.64",
+        image: "vmlinux.64",
         qemu: "qemu-system-mips64el",
+        // By default QEMU runs all of its processors in one thread. One that waits for others, as
+        // when all are stopped, then keeps them from running for up to a tenth of a second.
         machine: &[
-            "-M", "malta", "-cpu", "I6400", "-smp", "4", "-m", "256", "-nic", "none", "-vga",
+            "-M",
+            "malta",
+            "-cpu",
+            "I6400",
+            "-smp",
+            "4",
+            "-accel",
+            "tcg,thread=multi",
+            "-m",
+            "256",
+            "-nic",
+            "none",
+            "-vga",
             "none",
         ],
         ..MIPS
