@@ -199,7 +199,10 @@ pub fn scripts(ctx: &Context) -> PathBuf {
     ctx.paths.repo.join("tools/testing/rust-ftrace/guest")
 }
 
-/// The names of the modules whose call sites are none: the rest of `ftrace_bad_<name>.c`.
+/// What the names of the modules start with whose call sites are none.
+pub const BAD_SITES: &str = "ftrace_bad_";
+
+/// What those names end with.
 pub fn faults(ctx: &Context) -> Result<Vec<String>> {
     let folder = ctx
         .paths
@@ -208,7 +211,7 @@ pub fn faults(ctx: &Context) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let name = name.strip_prefix("ftrace_bad_");
+        let name = name.strip_prefix(BAD_SITES);
         names.extend(name.and_then(|n| n.strip_suffix(".c")).map(str::to_owned));
     }
     Ok(names)
