@@ -112,6 +112,7 @@ struct Costs {
 
 pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let machine = machine::find(arch)?;
+    registers(machine)?;
     let toolchain = setup::prepare(ctx, source, &[machine])?;
     let c = measure(ctx, &toolchain, machine, Backend::C)?;
     let rust = measure(ctx, &toolchain, machine, Backend::Rust)?;
@@ -202,6 +203,15 @@ fn measure(
     Ok(Costs { figures, toggles })
 }
 
+/// GDB's numbers of the registers of a machine whose instructions can be counted.
+fn registers(machine: &Machine) -> Result<Registers> {
+    match machine.name {
+        "arm" => Ok(Registers { pc: 15, link: 14 }),
+        "mips" => Ok(Registers { pc: 37, link: 31 }),
+        other => bail!("ARCH={other} cannot be measured: choose arm or mips"),
+    }
+}
+
 /// Boots to turn sites on and off. Returns how many sites there are, and the calls counted.
 fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<(f64, Vec<Span>)> {
     let mut nm = Command::new(format!("{}nm", kernel.machine.cross));
@@ -214,11 +224,7 @@ fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<(f64, Vec<
         .iter()
         .map(|name| function(&symbols, name))
         .collect::<Result<_>>()?;
-    let registers = match kernel.machine.arch {
-        "arm" => Registers { pc: 15, link: 14 },
-        "mips" => Registers { pc: 37, link: 31 },
-        other => bail!("GDB's numbers of the registers of {other} are not known"),
-    };
+    let registers = registers(kernel.machine)?;
 
     let folder = tempfile::tempdir()?;
     let sockets = Sockets::within(folder.path());
