@@ -11,7 +11,11 @@
 	.set	noreorder
 	.set	noat
 
-/* Returns its first argument. As a leaf it keeps its return address in ra, so $12 is 0. */
+/*
+ * Returns its first argument, and in v1 the others exclusive-ored: after the
+ * return, which may be by way of return_to_handler, their registers are free.
+ * As a leaf it keeps its return address in ra, so $12 is 0.
+ */
 LEAF(ftrace_stress_leaf)
 1:	lui	v1, %hi(_mcount)
 	addiu	v1, v1, %lo(_mcount)
@@ -19,6 +23,8 @@ LEAF(ftrace_stress_leaf)
 	move	$12, zero
 	jalr	v1
 	 addiu	sp, sp, -8
+	xor	v1, a1, a2
+	xor	v1, v1, a3
 	jr	ra
 	 move	v0, a0
 END(ftrace_stress_leaf)
@@ -45,10 +51,10 @@ END(ftrace_stress_leaf)
 	\insn	s8, FRAME_S(8)(sp)
 	.endm
 
-/* Sets bit @n of v0 if $@n is not t0 + @n. */
-	.macro	changed n
+/* Sets bit @n of v0 if @reg is not t0 + @n. */
+	.macro	changed n, reg
 	addiu	t1, t0, \n
-	xor	t1, t1, $\n
+	xor	t1, t1, \reg
 	sltu	t1, zero, t1
 	sll	t1, t1, \n
 	or	v0, v0, t1
@@ -72,13 +78,21 @@ NESTED(ftrace_stress_regs, FRAME_SIZE, ra)
 	jal	ftrace_stress_leaf
 	 move	s8, sp
 
+	move	a0, v0
 	xor	v0, s8, sp
 	sltu	v0, zero, v0
 	sll	v0, v0, 29
 	move	sp, s8
 	lw	t0, FRAME_SEED(sp)
-	.irp	n, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
-	changed	\n
+	changed	4, a0
+	/* Of a1 to a3 what is left is what takes v1 to t0 + 5. */
+	addiu	t1, t0, 6
+	addiu	t2, t0, 7
+	xor	t1, t1, t2
+	xor	v1, v1, t1
+	changed	5, v1
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23
+	changed	\n, $\n
 	.endr
 	s_regs	lw
 	lw	ra, FRAME_RA(sp)
