@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
         machine: "mips",
         name: "sites",
         boot: QUIET_BOOT,
-        append: "toggles=1500",
+        append: "toggles=8000",
         options: ANYWHERE,
     },
     Case {
