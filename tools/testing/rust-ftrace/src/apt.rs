@@ -29,15 +29,14 @@ const LISTS_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The suites that packages to unpack come from, with the architectures beside the host's.
 const FETCH_SUITES: [(&str, &[&str]); 4] = [
-    ("bookworm", &["armhf", "mipsel"]),
+    (USERLAND_SUITE, &["armhf", "mipsel"]),
     ("bookworm-backports", &[]),
     ("trixie", &[]),
     ("trixie-backports", &[]),
 ];
 
-/// The suite that sources to build a userland from come from: the one that the others' userland
-/// is of.
-const SOURCE_SUITE: &str = "bookworm";
+/// The suite that userlands come from, as packages or as sources to build them from.
+pub const USERLAND_SUITE: &str = "bookworm";
 /// A package to download.
 #[derive(Debug, PartialEq)]
 pub struct Package {
@@ -136,7 +135,7 @@ impl Apt {
 
     /// The configuration for source packages.
     pub fn for_sources(ctx: &Context) -> Result<Self> {
-        Self::new(ctx, "sources", Kind::Sources, &[(SOURCE_SUITE, &[])])
+        Self::new(ctx, "sources", Kind::Sources, &[(USERLAND_SUITE, &[])])
     }
 
     fn new(ctx: &Context, name: &str, kind: Kind, suites: &[(&str, &[&str])]) -> Result<Self> {

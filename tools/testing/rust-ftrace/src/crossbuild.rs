@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
 
 use anyhow::Context as _;
 use anyhow::Result;
@@ -16,6 +15,7 @@ use crate::apt::output;
 use crate::apt::Apt;
 use crate::config;
 use crate::files;
+use crate::kbuild::jobs;
 use crate::machine::Machine;
 use crate::ui::Step;
 use crate::Context;
@@ -89,12 +89,8 @@ impl Recipe {
         files::write_atomic(&path, config::replace(&defaults, options).as_bytes())?;
 
         step.progress(format!("building {package}"));
-        let jobs = format!(
-            "-j{}",
-            thread::available_parallelism().map_or(1, usize::from)
-        );
         for args in self.make {
-            make(&[&[&*jobs], *args].concat())?;
+            make(&[&[&*jobs()], *args].concat())?;
         }
         files::write_atomic(&stamp, origin.as_bytes())?;
         Ok(dir)

@@ -136,10 +136,9 @@ impl<'a> Kernel<'a> {
             &format!("Build the {name} kernel"),
             &format!("{name}-build"),
             |step| {
-                let jobs = thread::available_parallelism().map_or(1, usize::from);
                 let mut built = 0;
                 step.run_watched(
-                    &mut self.make(&[&format!("-j{jobs}"), self.machine.target, "modules"])?,
+                    &mut self.make(&[&jobs(), self.machine.target, "modules"])?,
                     None,
                     |line| {
                         if is_object(line) {
@@ -413,6 +412,12 @@ fn suite_size(output: &str) -> u64 {
             size.parse::<u64>().ok().filter(|_| counts)
         })
         .sum()
+}
+
+/// The argument by which `make` uses all processors.
+pub fn jobs() -> String {
+    let jobs = thread::available_parallelism().map_or(1, usize::from);
+    format!("-j{jobs}")
 }
 
 /// Whether a line of the kernel's `make` reports a built file: `  CC [M]  path`.

@@ -247,7 +247,7 @@ impl Progress<'_> {
             if text.starts_with("guest: ok ") || text.starts_with("guest: not ok ") {
                 done += 1;
             }
-            if bootlog::faults(line).next().is_some() {
+            if bootlog::is_fault(text) {
                 let name = items
                     .get(done)
                     .map_or("after the tests".into(), |&(t, i)| self.tests[t].name(i));

@@ -13,12 +13,11 @@ use walkdir::WalkDir;
 
 use crate::apt;
 use crate::apt::Apt;
+use crate::apt::USERLAND_SUITE;
 use crate::files;
 use crate::machine::Machine;
 use crate::ui::Step;
 use crate::Context;
-
-const SUITE: &str = "bookworm";
 
 /// What the scripts of the kernel's selftests/ftrace call, and trace-cmd.
 const PACKAGES: &[&str] = &[
@@ -61,13 +60,13 @@ pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf
         .context("Debian has no packages for this machine")?;
     let dir = ctx.paths.build.join(format!("userland-{debian}"));
     let stamp = dir.with_extension("packages");
-    let recipe = format!("{SUITE} {PACKAGES:?} {PROVIDED:?} {LINKS:?} {LEFT_OUT:?}");
+    let recipe = format!("{USERLAND_SUITE} {PACKAGES:?} {PROVIDED:?} {LINKS:?} {LEFT_OUT:?}");
     if fs::read_to_string(&stamp).is_ok_and(|made| made == recipe) {
         return Ok(dir);
     }
     files::remove_dir_all(&dir)?;
     let apt = Apt::for_fetching(ctx)?;
-    let packages = apt.closure(step, SUITE, debian, PACKAGES, PROVIDED)?;
+    let packages = apt.closure(step, USERLAND_SUITE, debian, PACKAGES, PROVIDED)?;
     for deb in apt.download_all(step, &packages)? {
         apt::extract(step, &deb, &dir)?;
     }

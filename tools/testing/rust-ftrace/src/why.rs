@@ -2,6 +2,8 @@
 
 //! `make why`: boots the C and the Rust backend side by side where they differ.
 
+use std::collections::btree_map::Entry;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -113,11 +115,16 @@ pub fn why(ctx: &Context, source: &Source) -> Result<()> {
     let toolchain = setup::prepare(ctx, source, &machines)?;
     let mut seen = Vec::new();
     let mut failed = false;
-    for case in CASES {
-        let machine = machine::find(case.machine)?;
+    let mut guests = BTreeMap::new();
+    for (case, machine) in CASES.iter().zip(machines) {
         let mut sides = Vec::new();
         for backend in [Backend::C, Backend::Rust] {
-            let guest = Guest::build(ctx, &toolchain, machine, backend)?;
+            let guest = match guests.entry((machine.name, backend.name())) {
+                Entry::Occupied(built) => built.into_mut(),
+                Entry::Vacant(missing) => {
+                    missing.insert(Guest::build(ctx, &toolchain, machine, backend)?)
+                }
+            };
             let append = format!("filter={} {} {}", case.name, case.boot, case.append);
             let options = case.options.iter().map(Into::into).collect();
             // A guest that fails is what some cases are there to show.
