@@ -8,10 +8,18 @@
 
 #include <asm/barrier.h>
 
-/* One store of a whole instruction: unlike copy_to_kernel_nofault() it calls nothing. */
-__rust_helper int rust_helper_put_insn_nofault(u32 *dst, u32 insn)
+/*
+ * One store of a word, or of a halfword, aligned by the caller: unlike
+ * copy_to_kernel_nofault() it calls nothing.
+ */
+__rust_helper int rust_helper_put_insn_nofault(void *dst, u32 insn, size_t size)
 {
-	__put_kernel_nofault(dst, &insn, u32, fault);
+	u16 half = insn;
+
+	if (size == sizeof(half))
+		__put_kernel_nofault(dst, &half, u16, fault);
+	else
+		__put_kernel_nofault(dst, &insn, u32, fault);
 	return 0;
 fault:
 	return -EFAULT;

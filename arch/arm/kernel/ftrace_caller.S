@@ -31,8 +31,26 @@
 #define FRAME_SITE	20
 #define FRAME_SIZE	24
 
+/* A return address in T32 code has bit 0 set. */
 	.macro	ftrace_site_addr rd, rn
-	sub	\rd, \rn, #MCOUNT_INSN_SIZE
+ARM(	sub	\rd, \rn, #MCOUNT_INSN_SIZE	)
+THUMB(	sub	\rd, \rn, #MCOUNT_INSN_SIZE + 1	)
+	.endm
+
+/*
+ * An instruction that is replaced by one store: in T32 it would be free to
+ * cross a word boundary.
+ */
+	.macro	ftrace_patched name
+THUMB(	.balign	4			)
+	.globl	\name
+\name:
+	.endm
+
+	.macro	ftrace_exit
+ARM(	pop	{r0-r3, lr, pc}		)
+THUMB(	pop	{r0-r3, lr}		)	@ T32 does not pop lr and pc at once
+THUMB(	ldr	pc, [sp], #4		)
 	.endm
 
 ENTRY(ftrace_caller)
@@ -45,17 +63,15 @@ UNWIND(.save	{r0-r3, lr, pc})
 	ldr_va	r2, function_trace_op
 	mov	r3, #0				@ no regs
 
-	.globl	ftrace_call
-ftrace_call:
+	ftrace_patched	ftrace_call
 	bl	ftrace_stub
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
-	.globl	ftrace_graph_call
-ftrace_graph_call:
-	nop					@ or b ftrace_graph_caller
+	ftrace_patched	ftrace_graph_call
+	W(nop)					@ or b ftrace_graph_caller
 #endif
 
-	pop	{r0-r3, lr, pc}
+	ftrace_exit
 UNWIND(.fnend)
 ENDPROC(ftrace_caller)
 
@@ -66,10 +82,10 @@ UNWIND(.save	{r0-r3, lr, pc})
 	add	r0, sp, #FRAME_PARENT
 	ldr	r1, [sp, #FRAME_SITE]
 	ftrace_site_addr r1, r1
-	mov	r2, fp
+	mov	r2, fpreg
 	add	r3, sp, #FRAME_SIZE
 	bl	prepare_ftrace_return
-	pop	{r0-r3, lr, pc}
+	ftrace_exit
 UNWIND(.fnend)
 ENDPROC(ftrace_graph_caller)
 #endif
@@ -95,6 +111,14 @@ UNWIND(.pad	#S_LR)
 	ret	ip
 	.endm
 
+/*
+ * The second halfword of a T32 bl holds the lower 12 bits of the distance, and
+ * two bits more that 4 KB seldom change. It is the same for both entries, so
+ * that a site can go from one to the other. Those for which it is not call
+ * this one in place of ftrace_caller.
+ */
+THUMB(	.org	ftrace_caller + 4096	)
+
 ENTRY(ftrace_regs_caller)
 UNWIND(.fnstart)
 	sub	sp, sp, #PT_REGS_SIZE
@@ -112,14 +136,12 @@ ftrace_regs_unwind
 	ldr_va	r2, function_trace_op
 	mov	r3, sp				@ struct pt_regs *
 
-	.globl	ftrace_regs_call
-ftrace_regs_call:
+	ftrace_patched	ftrace_regs_call
 	bl	ftrace_stub
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
-	.globl	ftrace_graph_regs_call
-ftrace_graph_regs_call:
-	nop					@ or b ftrace_graph_regs_caller
+	ftrace_patched	ftrace_graph_regs_call
+	W(nop)					@ or b ftrace_graph_regs_caller
 #endif
 
 	ftrace_regs_exit
@@ -133,7 +155,7 @@ ftrace_regs_unwind
 	add	r0, sp, #S_LR
 	ldr	r1, [sp, #S_PC]
 	ftrace_site_addr r1, r1
-	mov	r2, fp
+	mov	r2, fpreg
 	add	r3, sp, #PT_REGS_SIZE
 	bl	prepare_ftrace_return
 	ftrace_regs_exit
@@ -142,3 +164,24 @@ ENDPROC(ftrace_graph_regs_caller)
 #endif
 
 #endif /* CONFIG_DYNAMIC_FTRACE_WITH_REGS */
+
+#ifdef CONFIG_FUNCTION_GRAPH_TRACER
+
+/* Where frame_pointer() looks for it in struct pt_regs. */
+ARM(	.equ	S_FRAME, S_FP		)
+THUMB(	.equ	S_FRAME, S_R7		)
+
+/* What traced functions return to. The frame pointer stands for sp then. */
+ENTRY(return_to_handler)
+	mov	ip, sp
+	sub	sp, sp, #PT_REGS_SIZE
+	stmia	sp, {r0-r3}
+	str	ip, [sp, #S_FRAME]
+	mov	r0, sp
+	bl	ftrace_return_to_handler
+	mov	lr, r0				@ the return address
+	ldmia	sp, {r0-r3}
+	add	sp, sp, #PT_REGS_SIZE
+	ret	lr
+ENDPROC(return_to_handler)
+#endif

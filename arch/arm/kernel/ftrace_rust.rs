@@ -4,8 +4,6 @@
 //!
 //! C header: [`arch/arm/include/asm/ftrace.h`](srctree/arch/arm/include/asm/ftrace.h)
 
-#[cfg(CONFIG_ARM_MODULE_PLTS)]
-use kernel::ftrace::insn::a32;
 use kernel::{
     bindings::{
         self,
@@ -21,11 +19,9 @@ use kernel::{
             Banner, //
         },
         site::{
+            self,
             Layout,
-            Store,
-            A32_FUNC_CALL,
-            A32_GRAPH_JUMP,
-            A32_MCOUNT, //
+            Store, //
         },
         stats::Debugfs,
         text::{
@@ -51,6 +47,13 @@ module! {
 }
 
 struct Arm;
+
+/// The layout of all sites.
+const MCOUNT: &Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
+    &site::T32_MCOUNT
+} else {
+    &site::A32_MCOUNT
+};
 
 /// Fixmap slots of the writable aliases.
 ///
@@ -112,10 +115,10 @@ unsafe impl Machine for Arm {
     }
 
     fn publish(stores: &[Option<Store>]) {
-        if let Some((first, last)) = text::span(stores) {
+        if let Some(span) = text::span(stores) {
             // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
             // maintenance by the text's address finds what was stored through the fixmap.
-            unsafe { bindings::flush_icache_range(first, last.wrapping_add(size_of::<u32>())) };
+            unsafe { bindings::flush_icache_range(span.start, span.end) };
         }
     }
 
@@ -129,13 +132,20 @@ unsafe impl Machine for Arm {
 impl Arch for Arm {
     const NAME: &'static str = "arm";
     const SYNC: &'static str = "stop_machine and isb";
-    const FUNC_CALL: Layout = A32_FUNC_CALL;
-    const GRAPH_JUMP: Layout = A32_GRAPH_JUMP;
-
-    const LAYOUTS: &'static [&'static Layout] = &[&A32_MCOUNT];
+    const FUNC_CALL: Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
+        site::T32_FUNC_CALL
+    } else {
+        site::A32_FUNC_CALL
+    };
+    const GRAPH_JUMP: Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
+        site::T32_GRAPH_JUMP
+    } else {
+        site::A32_GRAPH_JUMP
+    };
+    const LAYOUTS: &'static [&'static Layout] = &[MCOUNT];
 
     fn layout(_ip: usize) -> &'static Layout {
-        &A32_MCOUNT
+        MCOUNT
     }
 
     fn mcount(rec: &dyn_ftrace) -> u32 {
@@ -148,7 +158,7 @@ impl Arch for Arm {
     }
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
-        usize_as_u32(self::target(rec, address))
+        self::target(rec, address)
     }
 }
 
@@ -161,6 +171,11 @@ fn is_init_text(ip: usize) -> bool {
 fn function(f: unsafe extern "C" fn()) -> usize {
     f as usize
 }
+
+/// What distinguishes a pointer to a function of the kernel from the address of its first
+/// instruction.
+#[cfg(CONFIG_ARM_MODULE_PLTS)]
+const ISA_BIT: u32 = cfg!(CONFIG_THUMB2_KERNEL) as u32;
 
 /// Returns the trampoline in `.init.text` that goes on to `address`, or else `address`.
 ///
@@ -178,23 +193,37 @@ fn init_trampoline(address: usize) -> usize {
     address
 }
 
-/// Returns `address`, or the trampoline through which the site of `rec` gets there.
-fn target(rec: &dyn_ftrace, address: usize) -> usize {
-    if is_init_text(rec.ip) {
-        return init_trampoline(address);
+/// Returns what the site of `rec` calls to get to `address`.
+///
+/// A site that cannot go from one entry to the other by one store calls that which saves all
+/// registers for both.
+fn target(rec: &dyn_ftrace, address: usize) -> u32 {
+    let target = within_reach(rec, address);
+    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+    if MCOUNT.splits_target() && address == function(bindings::ftrace_caller) {
+        let with_regs = within_reach(rec, function(bindings::ftrace_regs_caller));
+        return MCOUNT.target_beside(usize_as_u32(rec.ip), target, with_regs);
     }
+    target
+}
+
+/// Returns `address`, or the trampoline through which the site of `rec` gets there.
+fn within_reach(rec: &dyn_ftrace, address: usize) -> u32 {
+    if is_init_text(rec.ip) {
+        return usize_as_u32(init_trampoline(address));
+    }
+    let target = usize_as_u32(address);
     #[cfg(CONFIG_ARM_MODULE_PLTS)]
     if !rec.arch.mod_.is_null()
-        && a32::bl(usize_as_u32(rec.ip), usize_as_u32(address)).is_none()
+        && !MCOUNT.reaches(usize_as_u32(rec.ip), target)
         && has_fixed_plt(address)
     {
         // SAFETY: The module is loaded as long as there is a record of it. `has_fixed_plt` says
         // that the entry exists since `ftrace_init_nop`, so that none is made now, when the
         // module's text may be read-only already.
-        let plt = unsafe { bindings::get_module_plt(rec.arch.mod_, rec.ip, usize_as_u32(address)) };
-        return plt as usize;
+        return unsafe { bindings::get_module_plt(rec.arch.mod_, rec.ip, target) } | ISA_BIT;
     }
-    address
+    target
 }
 
 /// Returns whether every module has a PLT entry for `address`, see `fixed_plts` in

@@ -96,14 +96,14 @@ unsafe fn modify_code<A: Arch>(stores: &[Option<Store>], sites: usize) -> Result
     result
 }
 
-/// Turns `from` into `to` in the site at `ip` by one store.
+/// Turns `from` into `to` in the site at `ip` by one store, or by none if they are the same.
 fn change<A: Arch>(layout: &Layout, ip: usize, from: Content, to: Content) -> Result<(), Refusal> {
     let store = layout
         .store(usize_as_u32(ip), from, to)
         .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
     // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There is
     // only one store.
-    Ok(unsafe { modify_code::<A>(&[Some(store)], 1) }?)
+    Ok(unsafe { modify_code::<A>(&[store], store.iter().count()) }?)
 }
 
 /// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
@@ -140,7 +140,7 @@ fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
 fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
-        *insn = text::read(word.address(usize_as_u32(ip)))?;
+        *insn = text::read(word.address(usize_as_u32(ip)), layout.unit)?;
     }
     Ok(words)
 }
@@ -148,7 +148,9 @@ fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
 /// Returns why the site at `ip`, which holds `words`, is refused: it does not call `mcount` as the
 /// compiler does. Logs what it should hold, since `ftrace_bug()` shows the word at `ip` alone.
 fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> Refusal {
-    let Layout { name, words: table } = layout;
+    let Layout {
+        name, words: table, ..
+    } = layout;
     let found = words.get(..table.len()).unwrap_or_default();
     let Ok(compiled) = layout.encode(ip, content(State::Compiled, mcount)) else {
         pr_err!("ftrace: {ip:#x}: {found:08x?} is not a compiled {name} site\n");
@@ -234,7 +236,7 @@ pub fn modify_call<A: Arch>(rec: &dyn_ftrace, old: usize, new: usize) -> c_int {
     ))
 }
 
-/// Changes of sites in one page, one store for each.
+/// Changes of sites in one page, at most one store for each.
 struct Batch {
     stores: [Option<Store>; Self::SIZE],
     records: [*mut dyn_ftrace; Self::SIZE],
@@ -251,9 +253,10 @@ impl Batch {
     };
 
     /// Adds a change if it fits in with the others.
-    fn add(&mut self, record: *mut dyn_ftrace, store: Store) -> bool {
-        let in_page_of = |first: &Store| (first.address ^ store.address) as usize & PAGE_MASK == 0;
-        if !self.stores.iter().flatten().next().is_none_or(in_page_of) {
+    fn add(&mut self, record: *mut dyn_ftrace, store: Option<Store>) -> bool {
+        let mut first = self.stores.iter().flatten().zip(&store);
+        let one_page = |(a, b): (&Store, &Store)| (a.address ^ b.address) as usize & PAGE_MASK == 0;
+        if !first.next().is_none_or(one_page) {
             return false;
         }
         let free = self
@@ -261,7 +264,7 @@ impl Batch {
             .get_mut(self.len)
             .zip(self.records.get_mut(self.len));
         if let Some((to, of)) = free {
-            (*to, *of) = (Some(store), record);
+            (*to, *of) = (store, record);
             self.len = self.len.wrapping_add(1);
             return true;
         }
@@ -274,11 +277,14 @@ impl Batch {
 
     /// Does all changes or none.
     fn apply<A: Arch>(&self) -> Result<(), Failure> {
+        let sites = self.stores.iter().flatten().count();
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
         // is one store for each site.
-        unsafe { modify_code::<A>(&self.stores, self.len) }.map_err(|fault| {
-            let mut changes = self.stores.iter().flatten().zip(self.records());
-            let faulty = changes.find(|(store, _)| store.address == fault.address);
+        unsafe { modify_code::<A>(&self.stores, sites) }.map_err(|fault| {
+            let is_faulty =
+                |store: &Option<Store>| store.is_some_and(|s| s.address == fault.address);
+            let mut changes = self.stores.iter().zip(self.records());
+            let faulty = changes.find(|(store, _)| is_faulty(store));
             let record = faulty.map_or(ptr::null_mut(), |(_, record)| record);
             (record, fault.reason)
         })
@@ -288,12 +294,16 @@ impl Batch {
 /// The record of a site that cannot be changed, and why.
 type Failure = (*mut dyn_ftrace, Refusal);
 
-/// Returns the store that makes a site what ftrace wants it to be, [`None`] if it is.
+/// Returns the store that makes a site what ftrace wants it to be, `Some(None)` if that takes none,
+/// [`None`] if there is nothing to change.
 ///
 /// # Safety
 ///
 /// `record` is a record of ftrace, which does not change meanwhile.
-unsafe fn plan<A: Arch>(record: *mut dyn_ftrace, enable: bool) -> Result<Option<Store>, Refusal> {
+unsafe fn plan<A: Arch>(
+    record: *mut dyn_ftrace,
+    enable: bool,
+) -> Result<Option<Option<Store>>, Refusal> {
     // SAFETY: By the safety requirements.
     let update = unsafe { bindings::ftrace_test_record(record, enable) };
     // SAFETY: By the safety requirements.

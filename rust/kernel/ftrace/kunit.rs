@@ -12,6 +12,7 @@ use super::{
         Layout,
         State,
         Store,
+        Unit,
         MAX_WORDS, //
     },
     text::{
@@ -47,18 +48,48 @@ mod arch {
     use super::*;
 
     /// Layouts of sites in the kernel and in modules.
-    pub(super) const CORE: &Layout = &site::A32_MCOUNT;
-    pub(super) const MODULE: &Layout = &site::A32_MCOUNT;
+    pub(super) const CORE: &Layout = MODULE;
+    pub(super) const MODULE: &Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
+        &site::T32_MCOUNT
+    } else {
+        &site::A32_MCOUNT
+    };
 
     /// What a module's site at `ip` calls when it is on.
     pub(super) fn entry() -> usize {
         bindings::ftrace_caller as *const () as usize
     }
 
+    /// What distinguishes a pointer to code from its address.
+    pub(super) const ISA_BIT: usize = cfg!(CONFIG_THUMB2_KERNEL) as usize;
+
+    /// What follows a site in a function that returns its argument plus 1, as memory has it.
+    const BODY: &[u8] = if cfg!(CONFIG_THUMB2_KERNEL) {
+        // `adds r0, #1; bx lr`.
+        &[0x01, 0x30, 0x70, 0x47]
+    } else {
+        // `add r0, r0, #1; bx lr`.
+        &[0x01, 0x00, 0x80, 0xe2, 0x1e, 0xff, 0x2f, 0xe1]
+    };
+    pub(super) const BODY_SIZE: usize = BODY.len();
+
+    /// # Safety
+    ///
+    /// `address` is that of memory for [`BODY_SIZE`] bytes that nobody else uses.
+    pub(super) unsafe fn write_body(address: u32) {
+        // SAFETY: By the safety requirements.
+        unsafe { ptr::copy_nonoverlapping(BODY.as_ptr(), address as usize as *mut u8, BODY_SIZE) };
+    }
+
     /// A site as the compiler leaves it.
     pub(super) fn compiled(ip: u32) -> Option<[u32; MAX_WORDS]> {
         let mcount = usize_as_u32(bindings::__gnu_mcount_nc as *const () as usize);
-        Some([insn::a32::PUSH_LR, insn::a32::bl(ip, mcount)?, 0, 0, 0, 0])
+        if cfg!(CONFIG_THUMB2_KERNEL) {
+            let [first, second] = insn::t32::bl(ip, mcount & !1)?.map(u32::from);
+            Some([u32::from(insn::t32::PUSH_LR), first, second, 0, 0, 0])
+        } else {
+            Some([insn::a32::PUSH_LR, insn::a32::bl(ip, mcount)?, 0, 0, 0, 0])
+        }
     }
 }
 
@@ -123,7 +154,7 @@ impl Text {
         let first = if split == 0 {
             64
         } else {
-            PAGE_SIZE - 4 * split
+            PAGE_SIZE - arch::MODULE.unit.size() as usize * split
         };
         let ip = match arch::MODULE.words.first() {
             Some(word) => usize_as_u32(self.at(first)).wrapping_add_signed(-word.offset),
@@ -173,24 +204,20 @@ fn refused(error: Error, expected: Option<u32>) -> Outcome {
 }
 
 impl Site {
-    fn address(&self, offset: i32) -> *mut u32 {
-        usize_as_u32(self.0.ip).wrapping_add_signed(offset) as *mut u32
-    }
-
     fn write(&self, words: &[u32; MAX_WORDS]) {
         for (word, insn) in arch::MODULE.words.iter().zip(words) {
-            // SAFETY: The site lies in the memory of a `Text`.
-            unsafe { self.address(word.offset).write_volatile(*insn) };
+            let address = word.address(usize_as_u32(self.0.ip)) as usize;
+            match arch::MODULE.unit {
+                // SAFETY: The site lies in the memory of a `Text`.
+                Unit::Half => unsafe { (address as *mut u16).write_volatile(*insn as u16) },
+                // SAFETY: As above.
+                Unit::Word => unsafe { (address as *mut u32).write_volatile(*insn) },
+            }
         }
     }
 
     fn words(&self) -> [u32; MAX_WORDS] {
-        let mut words = [0; MAX_WORDS];
-        for (word, insn) in arch::MODULE.words.iter().zip(&mut words) {
-            // SAFETY: The site lies in the memory of a `Text`.
-            *insn = unsafe { self.address(word.offset).read_volatile() };
-        }
-        words
+        words(arch::MODULE, self.0.ip)
     }
 
     fn is(&self, state: State) -> bool {
@@ -271,6 +298,48 @@ unsafe impl Machine for Broken {
     fn synchronise() {}
 }
 
+/// Changes a site of which it calls the function between the store and its publication: a worse
+/// moment than any at which what changes text may call a function that can be traced.
+#[cfg(CONFIG_ARM)]
+struct InUse;
+
+/// The function, and what it returned last.
+#[cfg(CONFIG_ARM)]
+static FUNCTION: Atomic<usize> = Atomic::new(0);
+#[cfg(CONFIG_ARM)]
+static RETURNED: Atomic<u32> = Atomic::new(0);
+
+#[cfg(CONFIG_ARM)]
+impl InUse {
+    fn call(argument: u32) {
+        let function = FUNCTION.load(Relaxed) as *const ();
+        // SAFETY: `FUNCTION` is a function of this type in the memory of a `Text`.
+        let function =
+            unsafe { core::mem::transmute::<*const (), extern "C" fn(u32) -> u32>(function) };
+        RETURNED.store(function(argument), Relaxed);
+    }
+}
+
+// SAFETY: The address is that of the page. `publish` calls a function that ftrace does not know.
+#[cfg(CONFIG_ARM)]
+unsafe impl Machine for InUse {
+    fn alias(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        Ok(address & PAGE_MASK)
+    }
+
+    fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+
+    fn publish(stores: &[Option<Store>]) {
+        Self::call(1);
+        if let Some(span) = text::span(stores) {
+            // SAFETY: The words are in the memory of a `Text`.
+            unsafe { bindings::flush_icache_range(span.start, span.end) };
+        }
+    }
+
+    fn synchronise() {}
+}
+
 /// Counts calls of a function by the task that tests.
 ///
 /// # Safety
@@ -293,13 +362,18 @@ static TASK: Atomic<usize> = Atomic::new(0);
 static CALLS: Atomic<usize> = Atomic::new(0);
 static CALLED_IP: Atomic<usize> = Atomic::new(0);
 
-/// Returns the words of the kernel's site at `ip`.
-fn core_words(ip: usize) -> [u32; MAX_WORDS] {
+/// Returns the words of the site at `ip`.
+fn words(layout: &Layout, ip: usize) -> [u32; MAX_WORDS] {
     let mut words = [0; MAX_WORDS];
-    for (word, insn) in arch::CORE.words.iter().zip(&mut words) {
-        *insn = text::read(word.address(usize_as_u32(ip))).unwrap_or(0);
+    for (word, insn) in layout.words.iter().zip(&mut words) {
+        *insn = text::read(word.address(usize_as_u32(ip)), layout.unit).unwrap_or(0);
     }
     words
+}
+
+/// Returns the words of the kernel's site at `ip`.
+fn core_words(ip: usize) -> [u32; MAX_WORDS] {
+    words(arch::CORE, ip)
 }
 
 #[kunit_tests(ftrace_rust)]
@@ -341,6 +415,95 @@ mod tests {
         Ok(())
     }
 
+    /// Wherever the site lies: in T32 code, both in the last halfword of a cache line, or of a page,
+    /// and the first one behind it.
+    #[cfg(CONFIG_ARM)]
+    #[test]
+    fn site_in_use_across_lines() -> Result {
+        let text = Text::new()?;
+        let layout = arch::MODULE;
+        let content = |state| site::Content {
+            state,
+            target: usize_as_u32(arch::entry()),
+        };
+        let (off, on) = (content(State::Off), content(State::On));
+
+        for behind_line in [256, PAGE_SIZE] {
+            let ip = usize_as_u32(text.at(behind_line)) - layout.unit.size();
+            let mut site = Site(dyn_ftrace {
+                ip: ip as usize,
+                ..Default::default()
+            });
+            site.write(&arch::compiled(ip).ok_or(EINVAL)?);
+            let start = layout.words.first().ok_or(EINVAL)?.address(ip) as usize;
+            let end = layout.words.last().ok_or(EINVAL)?.address(ip) + layout.unit.size();
+            // SAFETY: The address is in the memory of `text`.
+            unsafe { arch::write_body(end) };
+            assert_eq!(site.init()?.ret, 0);
+            // SAFETY: The function is in the memory of `text`.
+            unsafe { bindings::flush_icache_range(start, end as usize + arch::BODY_SIZE) };
+            FUNCTION.store(start | arch::ISA_BIT, Relaxed);
+
+            for (from, to) in [(off, on), (on, off), (off, on)] {
+                let store = layout.store(ip, from, to).map_err(|_| EINVAL)?;
+                // SAFETY: Nobody else uses this memory, and there is one store.
+                let result = unsafe { text::apply::<InUse>(&[store]) };
+                assert_eq!(result, Ok(()));
+                assert_eq!(RETURNED.load(Relaxed), 2);
+                InUse::call(2);
+                assert_eq!(RETURNED.load(Relaxed), 3);
+                assert!(site.is(to.state));
+            }
+        }
+        Ok(())
+    }
+
+    /// A site goes from one entry to the other while it is on, by one store or by none.
+    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+    #[test]
+    fn entries_are_exchanged() -> Result {
+        let text = Text::new()?;
+        let mut site = text.site(0)?;
+        assert_eq!(site.init()?.ret, 0);
+        let plain = ftrace_caller();
+        let regs = bindings::ftrace_regs_caller as *const () as usize;
+        let ip = usize_as_u32(site.0.ip);
+        let pointers = [plain, regs].map(usize_as_u32);
+        let [for_plain, for_regs] = [
+            arch::MODULE.target_beside(ip, pointers[0], pointers[1]),
+            pointers[1],
+        ];
+        let exchanged = Outcome {
+            changed: usize::from(for_plain != for_regs),
+            ..DONE
+        };
+        let target = |site: &Site| arch::MODULE.decode(ip, &site.words(), State::On);
+
+        assert_eq!(site.on()?, DONE);
+        assert_eq!(target(&site), Some(for_plain));
+        for _ in 0..2 {
+            // SAFETY: The record is that of a site that nobody executes.
+            let to_regs = |rec| unsafe { bindings::ftrace_modify_call(rec, plain, regs) };
+            assert_eq!(site.call(to_regs)?, exchanged);
+            assert_eq!(target(&site), Some(for_regs));
+            // SAFETY: As above.
+            let to_plain = |rec| unsafe { bindings::ftrace_modify_call(rec, regs, plain) };
+            assert_eq!(site.call(to_plain)?, exchanged);
+            assert_eq!(target(&site), Some(for_plain));
+        }
+        assert_eq!(site.off()?, DONE);
+
+        // SAFETY: As above.
+        let on = |rec| unsafe { bindings::ftrace_make_call(rec, regs) };
+        assert_eq!(site.call(on)?, DONE);
+        assert_eq!(target(&site), Some(for_regs));
+        // SAFETY: As above.
+        let off = |rec| unsafe { bindings::ftrace_make_nop(ptr::null_mut(), rec, regs) };
+        assert_eq!(site.call(off)?, DONE);
+        assert!(site.is(State::Off));
+        Ok(())
+    }
+
     #[test]
     fn unknown_layout_is_refused() -> Result {
         let text = Text::new()?;
@@ -354,7 +517,7 @@ mod tests {
                 continue;
             }
             let mut words = compiled;
-            words[i] ^= 1 << 20;
+            words[i] ^= 1 << 4;
             site.write(&words);
             assert_eq!(site.init()?, refused(EINVAL, expected));
         }
@@ -433,47 +596,67 @@ mod tests {
 
     #[test]
     fn failed_store_changes_nothing() -> Result {
-        let text = Text::new()?;
-        let address = |offset| usize_as_u32(text.at(offset));
-        let store = |address| {
-            Some(Store {
-                address,
-                old: 0,
-                new: 0x1234_5678,
-            })
-        };
-        let (first, second) = (address(PAGE_SIZE - 4), address(PAGE_SIZE));
-        let stores = [store(first), store(second)];
+        const NEW: u32 = 0x5678;
+
         let fault = |address, reason| Err(Fault { address, reason });
+        for unit in [Unit::Half, Unit::Word] {
+            let text = Text::new()?;
+            let address = |offset| usize_as_u32(text.at(offset));
+            let store = |address| {
+                Some(Store {
+                    address,
+                    unit,
+                    old: 0,
+                    new: NEW,
+                })
+            };
+            let (first, second) = (address(PAGE_SIZE) - unit.size(), address(PAGE_SIZE));
+            let stores = [store(first), store(second)];
 
-        for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
-            BROKEN_AFTER.store(broken_after, Relaxed);
-            // SAFETY: Nobody else uses this memory.
+            for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
+                BROKEN_AFTER.store(broken_after, Relaxed);
+                // SAFETY: Nobody else uses this memory.
+                let result = unsafe { text::apply::<Broken>(&stores) };
+                assert_eq!(result, fault(faulty, Refusal::Unwritable));
+                assert_eq!(text::read(first, unit), Ok(0));
+                assert_eq!(text::read(second, unit), Ok(0));
+            }
+            // Three pages cannot be a site's.
+            let stores = [
+                store(address(0)),
+                store(address(PAGE_SIZE)),
+                store(address(2 * PAGE_SIZE)),
+            ];
+            // SAFETY: As above.
             let result = unsafe { text::apply::<Broken>(&stores) };
-            assert_eq!(result, fault(faulty, Refusal::Unwritable));
-            assert_eq!(text::read(address(PAGE_SIZE - 4)), Ok(0));
-            assert_eq!(text::read(address(PAGE_SIZE)), Ok(0));
-        }
-        // Three pages cannot be a site's.
-        let stores = [
-            store(address(0)),
-            store(address(PAGE_SIZE)),
-            store(address(2 * PAGE_SIZE)),
-        ];
-        // SAFETY: As above.
-        let result = unsafe { text::apply::<Broken>(&stores) };
-        assert_eq!(result, fault(address(PAGE_SIZE), Refusal::Unsuitable));
+            assert_eq!(result, fault(address(PAGE_SIZE), Refusal::Unsuitable));
 
-        // The second of three words is not what it is thought to be: none changes.
-        let mut stores = [store(address(0)), store(address(8)), store(address(16))];
-        if let [_, Some(wrong), _] = &mut stores {
-            wrong.old = 1;
+            // What is not aligned takes more than one store.
+            let unaligned = address(0) + unit.size() / 2;
+            // SAFETY: As above.
+            let result = unsafe { text::apply::<Broken>(&[store(unaligned)]) };
+            assert_eq!(result, fault(unaligned, Refusal::Unsuitable));
+
+            // The second of three words is not what it is thought to be: none changes.
+            let mut stores = [store(address(0)), store(address(8)), store(address(16))];
+            if let [_, Some(wrong), _] = &mut stores {
+                wrong.old = 1;
+            }
+            BROKEN_AFTER.store(1, Relaxed);
+            // SAFETY: As above.
+            let result = unsafe { text::apply::<Broken>(&stores) };
+            assert_eq!(result, fault(address(8), Refusal::Unexpected(1)));
+            assert_eq!(text::read(address(0), unit), Ok(0));
+
+            // A store changes what it is to change and nothing beside it.
+            BROKEN_AFTER.store(1, Relaxed);
+            // SAFETY: As above.
+            let result = unsafe { text::apply::<Broken>(&[store(address(32))]) };
+            assert_eq!(result, Ok(()));
+            assert_eq!(text::read(address(32), Unit::Word), Ok(NEW));
+            assert_eq!(text::read(address(28), Unit::Word), Ok(0));
+            assert_eq!(text::read(address(36), Unit::Word), Ok(0));
         }
-        BROKEN_AFTER.store(1, Relaxed);
-        // SAFETY: As above.
-        let result = unsafe { text::apply::<Broken>(&stores) };
-        assert_eq!(result, fault(address(8), Refusal::Unexpected(1)));
-        assert_eq!(text::read(address(0)), Ok(0));
         Ok(())
     }
 

@@ -3,22 +3,50 @@
 //! Layouts of the call sites that the compiler emits for ftrace.
 //!
 //! A [`Layout`] is a table: a row for each instruction word of a site, a column for each state.
-//! The patcher, the tests and the documentation all read the same tables.
+//! The patcher, the tests and the documentation all read the same tables. What is called a word
+//! here is a halfword in a layout of which that is the [`Unit`].
 //!
 //! The rule that they obey: [`State::Off`] and [`State::On`] differ in one word, the one at the
 //! recorded address. `stop_machine()` stops processors, not tasks; a task that was preempted
 //! between two words of a site goes on there after the change. With a single aligned store there
 //! is nothing between. [`Layout::assert_one_store`] checks this at compile time.
 //!
+//! Targets are values of pointers to functions: bit 0 is set for T32 code.
+//!
 //! Nothing here uses the `kernel` crate: the same file is compiled into the host tests.
 
 use super::insn::{
     a32,
-    mips, //
+    mips,
+    t32, //
 };
 
 /// The largest number of words of a site.
 pub const MAX_WORDS: usize = 6;
+
+/// What one store writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// 16 bits.
+    Half,
+    /// 32 bits.
+    Word,
+}
+
+impl Unit {
+    /// Returns the number of bytes.
+    pub const fn size(self) -> u32 {
+        match self {
+            Unit::Half => 2,
+            Unit::Word => 4,
+        }
+    }
+
+    /// Returns whether one store to `address` can write the unit.
+    pub const fn is_aligned(self, address: u32) -> bool {
+        address & (self.size() - 1) == 0
+    }
+}
 
 /// What a word of a site holds in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +59,14 @@ pub enum Slot {
     A32B,
     /// A32 `bl target`.
     A32Bl,
+    /// The first halfword of T32 `bl target`; the second one follows.
+    T32Bl,
+    /// The second halfword of T32 `bl target`, whatever is in place of the first one.
+    T32BlSecond,
+    /// T32 `bl target` as a word, or `blx target` if the target is A32 code.
+    T32Call,
+    /// T32 `b.w target` as a word.
+    T32BW,
     /// MIPS `j target`.
     MipsJ,
     /// MIPS `jal target`.
@@ -51,6 +87,16 @@ impl Slot {
             Slot::Kept(_) => return Ok(None),
             Slot::A32B => a32::b(pc, target),
             Slot::A32Bl => a32::bl(pc, target),
+            Slot::T32Bl => match t32_bl(pc, target) {
+                Some([first, _]) => Some(first as u32),
+                None => None,
+            },
+            Slot::T32BlSecond => match t32_bl(pc.wrapping_sub(2), target) {
+                Some([_, second]) => Some(second as u32),
+                None => None,
+            },
+            Slot::T32Call => t32_call(pc, target),
+            Slot::T32BW => t32_b_w(pc, target),
             Slot::MipsJ => mips::j(pc, target),
             Slot::MipsJal => mips::jal(pc, target),
             Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
@@ -62,21 +108,37 @@ impl Slot {
         }
     }
 
-    /// Returns what `insn` at `pc` adds to the target of the site, [`None`] if the slot does not
-    /// hold such an instruction.
+    /// Returns what the word at `pc`, the first of `words`, adds to the target of the site,
+    /// [`None`] if the slot does not hold such an instruction.
     ///
     /// The parts of all words of a site add up to its target.
-    fn decode(self, pc: u32, insn: u32) -> Option<u32> {
+    fn decode(self, pc: u32, words: &[u32]) -> Option<u32> {
+        let insn = *words.first()?;
         match self {
             Slot::Insn(expected) => (insn == expected).then_some(0),
             Slot::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
             Slot::A32B => a32::b_target(pc, insn),
             Slot::A32Bl => a32::bl_target(pc, insn),
+            // What a bit of one halfword stands for depends on the other one, whose part is just
+            // its bits.
+            Slot::T32Bl => {
+                let second = *words.get(1)?;
+                let target = t32::bl_target(pc, [halfword(insn)?, halfword(second)?])?;
+                Some((target | 1).wrapping_sub(t32_bl_second(second)?))
+            }
+            Slot::T32BlSecond => t32_bl_second(insn),
+            Slot::T32Call => t32_call_target(pc, insn),
+            Slot::T32BW => t32::b_w_target(pc, t32::halfwords(insn)).map(|target| target | 1),
             Slot::MipsJ => mips::j_target(pc, insn),
             Slot::MipsJal => mips::jal_target(pc, insn),
             Slot::MipsLuiV1 => mips::v1_target(insn, mips::addiu_v1(0)),
             Slot::MipsAddiuV1 => mips::v1_target(mips::lui_v1(0), insn),
         }
+    }
+
+    /// Returns whether the slot holds a target or a part of it.
+    const fn has_target(self) -> bool {
+        !matches!(self, Slot::Insn(_) | Slot::Kept(_))
     }
 
     const fn same(self, other: Self) -> bool {
@@ -87,6 +149,10 @@ impl Slot {
             (Kept(_), Kept(_))
             | (A32B, A32B)
             | (A32Bl, A32Bl)
+            | (T32Bl, T32Bl)
+            | (T32BlSecond, T32BlSecond)
+            | (T32Call, T32Call)
+            | (T32BW, T32BW)
             | (MipsJ, MipsJ)
             | (MipsJal, MipsJal)
             | (MipsLuiV1, MipsLuiV1)
@@ -94,6 +160,57 @@ impl Slot {
             _ => false,
         }
     }
+}
+
+/// Returns `target`, a pointer to T32 code, as the address of its first instruction.
+const fn t32_code(target: u32) -> Option<u32> {
+    if target & 1 == 0 {
+        return None;
+    }
+    Some(target & !1)
+}
+
+const fn t32_bl(pc: u32, target: u32) -> Option<[u16; 2]> {
+    match t32_code(target) {
+        Some(target) => t32::bl(pc, target),
+        None => None,
+    }
+}
+
+const fn t32_b_w(pc: u32, target: u32) -> Option<u32> {
+    let insn = match t32_code(target) {
+        Some(target) => t32::b_w(pc, target),
+        None => None,
+    };
+    match insn {
+        Some(hw) => Some(t32::word(hw)),
+        None => None,
+    }
+}
+
+const fn t32_call(pc: u32, target: u32) -> Option<u32> {
+    let insn = match t32_code(target) {
+        Some(target) => t32::bl(pc, target),
+        None => t32::blx(pc, target),
+    };
+    match insn {
+        Some(hw) => Some(t32::word(hw)),
+        None => None,
+    }
+}
+
+fn t32_bl_second(insn: u32) -> Option<u32> {
+    t32::bl_second_bits(halfword(insn)?).map(u32::from)
+}
+
+fn halfword(insn: u32) -> Option<u16> {
+    u16::try_from(insn).ok()
+}
+
+fn t32_call_target(pc: u32, insn: u32) -> Option<u32> {
+    let hw = t32::halfwords(insn);
+    let t32_target = t32::bl_target(pc, hw).map(|target| target | 1);
+    t32_target.or_else(|| t32::blx_target(pc, hw))
 }
 
 /// The instructions of a site cannot express what was asked for: most often a target that is not
@@ -145,6 +262,8 @@ impl Word {
 pub struct Layout {
     /// Name for messages.
     pub name: &'static str,
+    /// What its words are, and what a store to it writes.
+    pub unit: Unit,
     /// The words, in the order of their addresses.
     pub words: &'static [Word],
 }
@@ -155,6 +274,7 @@ pub struct Layout {
 /// on the stack and has nothing to undo when it is off.
 pub const A32_MCOUNT: Layout = Layout {
     name: "a32-mcount",
+    unit: Unit::Word,
     words: &[
         Word {
             offset: -4,
@@ -171,6 +291,36 @@ pub const A32_MCOUNT: Layout = Layout {
     ],
 };
 
+/// T32, `-pg`: `push {lr}; bl __gnu_mcount_nc`.
+///
+/// What [`A32_MCOUNT`] is, but `bl` can lie across any boundary. Its second halfword is that of the
+/// call whether the site is on or off, so that only the first one changes. It can call different
+/// targets only if these have that halfword in common.
+pub const T32_MCOUNT: Layout = Layout {
+    name: "t32-mcount",
+    unit: Unit::Half,
+    words: &[
+        Word {
+            offset: -2,
+            compiled: Slot::Insn(t32::PUSH_LR as u32),
+            off: Slot::Insn(t32::MOV_IP_LR as u32),
+            on: Slot::Insn(t32::MOV_IP_LR as u32),
+        },
+        Word {
+            offset: 0,
+            compiled: Slot::T32Bl,
+            off: Slot::Insn(t32::B_OVER_HW as u32),
+            on: Slot::T32Bl,
+        },
+        Word {
+            offset: 2,
+            compiled: Slot::T32BlSecond,
+            off: Slot::T32BlSecond,
+            on: Slot::T32BlSecond,
+        },
+    ],
+};
+
 /// MIPS o32, `-pg` within reach of `jal`: the kernel image.
 ///
 /// Ahead of the site stands `move at, ra`, with `-mmcount-ra-address` followed by an instruction
@@ -180,6 +330,7 @@ pub const A32_MCOUNT: Layout = Layout {
 /// `ra` already. If the site has been turned off meanwhile, `move` gives the return address back.
 pub const MIPS_CORE: Layout = Layout {
     name: "mips-core",
+    unit: Unit::Word,
     words: &[
         Word {
             offset: 0,
@@ -201,6 +352,7 @@ pub const MIPS_CORE: Layout = Layout {
 /// While the site is off, `addiu` stands in the delay slot of `b` and adds to a dead register.
 pub const MIPS_MODULE: Layout = Layout {
     name: "mips-module",
+    unit: Unit::Word,
     words: &[
         Word {
             offset: 0,
@@ -245,6 +397,7 @@ pub const MIPS_MODULE: Layout = Layout {
 /// A32, `ftrace_caller`: the call of the tracer.
 pub const A32_FUNC_CALL: Layout = Layout {
     name: "a32-func-call",
+    unit: Unit::Word,
     words: &[Word {
         offset: 0,
         compiled: Slot::A32Bl,
@@ -256,6 +409,7 @@ pub const A32_FUNC_CALL: Layout = Layout {
 /// A32, `ftrace_caller`: the jump to the graph tracer.
 pub const A32_GRAPH_JUMP: Layout = Layout {
     name: "a32-graph-jump",
+    unit: Unit::Word,
     words: &[Word {
         offset: 0,
         compiled: Slot::Insn(a32::NOP),
@@ -264,9 +418,36 @@ pub const A32_GRAPH_JUMP: Layout = Layout {
     }],
 };
 
+/// T32, `ftrace_caller`: the call of the tracer.
+///
+/// The entry has it on a word boundary: any `bl` or `blx` is one store.
+pub const T32_FUNC_CALL: Layout = Layout {
+    name: "t32-func-call",
+    unit: Unit::Word,
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::T32Call,
+        off: Slot::Insn(t32::word(t32::NOP_W)),
+        on: Slot::T32Call,
+    }],
+};
+
+/// T32, `ftrace_caller`: the jump to the graph tracer, on a word boundary.
+pub const T32_GRAPH_JUMP: Layout = Layout {
+    name: "t32-graph-jump",
+    unit: Unit::Word,
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::Insn(t32::word(t32::NOP_W)),
+        off: Slot::Insn(t32::word(t32::NOP_W)),
+        on: Slot::T32BW,
+    }],
+};
+
 /// MIPS, `ftrace_caller`: the call of the tracer.
 pub const MIPS_FUNC_CALL: Layout = Layout {
     name: "mips-func-call",
+    unit: Unit::Word,
     words: &[Word {
         offset: 0,
         compiled: Slot::MipsJal,
@@ -278,6 +459,7 @@ pub const MIPS_FUNC_CALL: Layout = Layout {
 /// MIPS, `ftrace_caller`: the jump to the graph tracer.
 pub const MIPS_GRAPH_JUMP: Layout = Layout {
     name: "mips-graph-jump",
+    unit: Unit::Word,
     words: &[Word {
         offset: 0,
         compiled: Slot::Insn(mips::NOP),
@@ -287,10 +469,13 @@ pub const MIPS_GRAPH_JUMP: Layout = Layout {
 };
 
 const _: () = A32_MCOUNT.assert_one_store();
+const _: () = T32_MCOUNT.assert_one_store();
 const _: () = MIPS_CORE.assert_one_store();
 const _: () = MIPS_MODULE.assert_one_store();
 const _: () = A32_FUNC_CALL.assert_one_store();
 const _: () = A32_GRAPH_JUMP.assert_one_store();
+const _: () = T32_FUNC_CALL.assert_one_store();
+const _: () = T32_GRAPH_JUMP.assert_one_store();
 const _: () = MIPS_FUNC_CALL.assert_one_store();
 const _: () = MIPS_GRAPH_JUMP.assert_one_store();
 
@@ -310,6 +495,8 @@ pub struct Content {
 pub struct Store {
     /// Address of the word.
     pub address: u32,
+    /// What the word is.
+    pub unit: Unit,
     /// The word that must be there before.
     pub old: u32,
     /// The word that replaces it.
@@ -328,7 +515,7 @@ impl Layout {
         let mut i = 0;
         while i < self.words.len() {
             let word = &self.words[i];
-            assert!(word.offset % 4 == 0);
+            assert!(self.unit.is_aligned(word.offset as u32));
             assert!(i == 0 || self.words[i - 1].offset < word.offset);
             if !word.off.same(word.on) {
                 assert!(word.offset == 0);
@@ -339,18 +526,30 @@ impl Layout {
         assert!(changed == 1);
     }
 
+    /// Returns whether the target that a site calls is in more than one word, so that it may take
+    /// more than one store to change it.
+    pub const fn splits_target(&self) -> bool {
+        let mut parts = 0;
+        let mut i = 0;
+        while i < self.words.len() {
+            parts += self.words[i].on.has_target() as usize;
+            i += 1;
+        }
+        parts > 1
+    }
+
     /// Returns the target if `words` are those of a site at `ip` in `state`, [`None`] if they are
-    /// not or `ip` is not word aligned.
+    /// not or `ip` is not aligned.
     ///
     /// The target of a site that is off is not in its words: then the result is only fit to be
     /// tested for [`Some`].
     pub fn decode(&self, ip: u32, words: &[u32; MAX_WORDS], state: State) -> Option<u32> {
-        if ip & 3 != 0 {
+        if !self.unit.is_aligned(ip) {
             return None;
         }
         let mut target = 0u32;
-        for (word, insn) in self.words.iter().zip(words) {
-            let part = word.slot(state).decode(word.address(ip), *insn)?;
+        for (i, word) in self.words.iter().enumerate() {
+            let part = word.slot(state).decode(word.address(ip), words.get(i..)?)?;
             target = target.wrapping_add(part);
         }
         Some(target)
@@ -359,13 +558,13 @@ impl Layout {
     /// Returns the words of the site at `ip` when it holds `content`, [`None`] for those that the
     /// layout leaves as they are.
     ///
-    /// [`Err`] if the target is out of reach or `ip` is not word aligned.
+    /// [`Err`] if the target is out of reach or `ip` is not aligned.
     pub fn encode(
         &self,
         ip: u32,
         content: Content,
     ) -> Result<[Option<u32>; MAX_WORDS], OutOfReach> {
-        if ip & 3 != 0 {
+        if !self.unit.is_aligned(ip) {
             return Err(OutOfReach);
         }
         let mut insns = [None; MAX_WORDS];
@@ -377,9 +576,15 @@ impl Layout {
         Ok(insns)
     }
 
+    /// Returns whether the site at `ip` can call `target`.
+    pub fn reaches(&self, ip: u32, target: u32) -> bool {
+        let state = State::On;
+        self.encode(ip, Content { state, target }).is_ok()
+    }
+
     /// Returns the stores that turn `from` into `to` in the site at `ip`.
     ///
-    /// [`Err`] if a target is out of reach or `ip` is not word aligned.
+    /// [`Err`] if a target is out of reach or `ip` is not aligned.
     pub fn stores(&self, ip: u32, from: Content, to: Content) -> Result<Stores, OutOfReach> {
         let (from, to) = (self.encode(ip, from)?, self.encode(ip, to)?);
         let mut stores = [None; MAX_WORDS];
@@ -388,21 +593,42 @@ impl Layout {
             *store = old
                 .zip(new)
                 .filter(|(old, new)| old != new)
-                .map(|(old, new)| Store { address, old, new });
+                .map(|(old, new)| Store {
+                    address,
+                    unit: self.unit,
+                    old,
+                    new,
+                });
         }
         Ok(stores)
     }
 
-    /// Returns the one store that turns `from` into `to` in the site at `ip`.
+    /// Returns the one store that turns `from` into `to` in the site at `ip`, [`None`] if they are
+    /// the same.
     ///
-    /// [`Err`] if a target is out of reach, if `ip` is not word aligned, or unless the contents
-    /// differ in the word at `ip` alone: two targets in [`MIPS_MODULE`] can differ in two words.
-    pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Store, OutOfReach> {
+    /// [`Err`] if a target is out of reach, if `ip` is not aligned, or if the contents differ in
+    /// another word than that at `ip`: two targets in [`T32_MCOUNT`] or [`MIPS_MODULE`] can differ
+    /// in two words.
+    pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Option<Store>, OutOfReach> {
         let stores = self.stores(ip, from, to)?;
         let mut changed = stores.iter().flatten();
         match (changed.next(), changed.next()) {
-            (Some(store), None) if store.address == ip => Ok(*store),
+            (None, _) => Ok(None),
+            (Some(store), None) if store.address == ip => Ok(Some(*store)),
             _ => Err(OutOfReach),
+        }
+    }
+
+    /// Returns what the site at `ip` calls to get to `target` if it may have to go from there to
+    /// `other` by one store: `target`, or `other` in its place.
+    pub fn target_beside(&self, ip: u32, target: u32, other: u32) -> u32 {
+        let on = |target| Content {
+            state: State::On,
+            target,
+        };
+        match self.store(ip, on(target), on(other)) {
+            Ok(_) => target,
+            Err(OutOfReach) => other,
         }
     }
 }

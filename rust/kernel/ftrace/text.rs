@@ -4,7 +4,10 @@
 //!
 //! The only place that stores to text.
 
-use super::site::Store;
+use super::site::{
+    Store,
+    Unit, //
+};
 use crate::{
     interrupt::{
         local_interrupt_disable,
@@ -14,6 +17,7 @@ use crate::{
     page::PAGE_MASK,
     prelude::*, //
 };
+use core::ops::Range;
 
 /// Number of pages that the words of a site can lie in.
 pub const MAX_PAGES: usize = 2;
@@ -77,28 +81,40 @@ impl Store {
 }
 
 /// Reads the instruction word at `address`.
-pub fn read(address: u32) -> Result<u32, Refusal> {
-    let mut insn = 0u32;
-    // SAFETY: `insn` is valid for a write of its size; the callee copes with any source address.
+pub fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
+    let (mut half, mut word) = (0u16, 0u32);
+    let to = match unit {
+        Unit::Half => (&raw mut half).cast(),
+        Unit::Word => (&raw mut word).cast(),
+    };
+    // SAFETY: `to` is valid for a write of this size; the callee copes with any source address.
     let ret = unsafe {
         bindings::copy_from_kernel_nofault(
-            (&raw mut insn).cast(),
+            to,
             address as usize as *const c_void,
-            size_of::<u32>(),
+            unit.size() as usize,
         )
     };
-    if ret == 0 {
-        Ok(insn)
-    } else {
-        Err(Refusal::Unreadable)
+    match (ret, unit) {
+        (0, Unit::Half) => Ok(u32::from(half)),
+        (0, Unit::Word) => Ok(word),
+        _ => Err(Refusal::Unreadable),
     }
 }
 
-/// Returns the addresses of the first and the last word that `stores` change, [`None`] if there
+/// Returns the first and the last of `stores` by their addresses, [`None`] if there are no stores.
+fn ends(stores: &[Option<Store>]) -> Option<(&Store, &Store)> {
+    let stores = || stores.iter().flatten();
+    let first = stores().min_by_key(|store| store.address);
+    first.zip(stores().max_by_key(|store| store.address))
+}
+
+/// Returns the addresses from the first to the last byte that `stores` change, [`None`] if there
 /// are no stores.
-pub fn span(stores: &[Option<Store>]) -> Option<(usize, usize)> {
-    let addresses = || stores.iter().flatten().map(|s| s.address as usize);
-    addresses().min().zip(addresses().max())
+pub fn span(stores: &[Option<Store>]) -> Option<Range<usize>> {
+    let (first, last) = ends(stores)?;
+    let end = last.address.wrapping_add(last.unit.size());
+    Some(first.address as usize..end as usize)
 }
 
 /// Does all of `stores`, or none.
@@ -115,16 +131,18 @@ pub fn span(stores: &[Option<Store>]) -> Option<(usize, usize)> {
 /// one store for each site or the sites are not in use yet.
 #[inline(never)] // The audit of the object code starts from it.
 pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
-    let Some((first, last)) = span(stores) else {
+    let Some((first, last)) = ends(stores) else {
         return Ok(());
     };
+    let (first, last) = (first.address as usize, last.address as usize);
     let in_page_of = |store: &Store, address| (store.address as usize ^ address) & PAGE_MASK == 0;
 
     for store in stores.iter().flatten() {
-        if store.address & 3 != 0 || !(in_page_of(store, first) || in_page_of(store, last)) {
+        let in_pages = in_page_of(store, first) || in_page_of(store, last);
+        if !store.unit.is_aligned(store.address) || !in_pages {
             return Err(store.fault(Refusal::Unsuitable));
         }
-        match read(store.address) {
+        match read(store.address, store.unit) {
             Ok(insn) if insn == store.old => (),
             Ok(_) => return Err(store.fault(Refusal::Unexpected(store.old))),
             Err(reason) => return Err(store.fault(reason)),
@@ -154,7 +172,7 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
                 } else {
                     last_alias
                 };
-                (page | (store.address as usize & !PAGE_MASK)) as *mut u32
+                (page | (store.address as usize & !PAGE_MASK)) as *mut c_void
             };
             // SAFETY: The safety requirements of `Machine` make `alias` return the address of the
             // text for writing, which is the caller's by the safety requirements.
@@ -178,17 +196,20 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
 /// for which a store faults.
 unsafe fn store_all(
     stores: &[Option<Store>],
-    alias: impl Fn(&Store) -> *mut u32,
+    alias: impl Fn(&Store) -> *mut c_void,
 ) -> Result<(), Fault> {
+    let put = |store: &Store, insn| {
+        // SAFETY: By the safety requirements; the callee copes with a fault.
+        unsafe { bindings::put_insn_nofault(alias(store), insn, store.unit.size() as usize) == 0 }
+    };
     for (done, store) in stores.iter().enumerate() {
         let Some(store) = store else { continue };
-        // SAFETY: By the safety requirements; the callee copes with a fault.
-        if unsafe { bindings::put_insn_nofault(alias(store), store.new) } == 0 {
+        if put(store, store.new) {
             continue;
         }
         for done in stores.iter().take(done).flatten() {
-            // SAFETY: As above, and this store has worked before.
-            unsafe { bindings::put_insn_nofault(alias(done), done.old) };
+            // This has worked before.
+            put(done, done.old);
         }
         return Err(store.fault(Refusal::Unwritable));
     }

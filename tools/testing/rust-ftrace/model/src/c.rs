@@ -14,18 +14,21 @@ use crate::{
         GRAPH_ENTRY,
         MCOUNT,
         MODULE_SITE,
-        STUB, //
+        STUB,
+        T32_SITE, //
     },
     insn::{
         a32,
-        mips, //
+        mips,
+        t32, //
     },
     isa::{
         copy,
         Isa,
         Op,
         Reg,
-        A32_ADD_SP_4, //
+        A32_ADD_SP_4,
+        T32_ADD_SP_4, //
     },
     plan::{
         self,
@@ -35,11 +38,14 @@ use crate::{
     site::{
         Layout,
         Slot,
+        Unit,
         Word,
         A32_FUNC_CALL,
         A32_GRAPH_JUMP,
         MIPS_FUNC_CALL,
-        MIPS_GRAPH_JUMP, //
+        MIPS_GRAPH_JUMP,
+        T32_FUNC_CALL,
+        T32_GRAPH_JUMP, //
     }, //
 };
 
@@ -55,6 +61,7 @@ const fn constant(offset: i32, slot: Slot) -> Word {
 /// ARM: the site keeps its `push {lr}` and undoes it itself while it is off.
 pub static A32: Layout = Layout {
     name: "c-a32",
+    unit: Unit::Word,
     words: &[
         constant(-4, Slot::Insn(a32::PUSH_LR)),
         Word {
@@ -66,9 +73,31 @@ pub static A32: Layout = Layout {
     ],
 };
 
+/// ARM, kernels compiled to T32: the same, in both halfwords of an instruction.
+pub static T32: Layout = Layout {
+    name: "c-t32",
+    unit: Unit::Half,
+    words: &[
+        constant(-2, Slot::Insn(t32::PUSH_LR as u32)),
+        Word {
+            offset: 0,
+            compiled: Slot::T32Bl,
+            off: Slot::Insn(T32_ADD_SP_4[0] as u32),
+            on: Slot::T32Bl,
+        },
+        Word {
+            offset: 2,
+            compiled: Slot::T32BlSecond,
+            off: Slot::Insn(T32_ADD_SP_4[1] as u32),
+            on: Slot::T32BlSecond,
+        },
+    ],
+};
+
 /// MIPS, the kernel.
 pub static MIPS_CORE: Layout = Layout {
     name: "c-mips-core",
+    unit: Unit::Word,
     words: &[
         Word {
             offset: 0,
@@ -88,6 +117,7 @@ pub static MIPS_CORE: Layout = Layout {
 /// MIPS, modules.
 pub static MIPS_MODULE: Layout = Layout {
     name: "c-mips-module",
+    unit: Unit::Word,
     words: &[
         Word {
             offset: 0,
@@ -108,8 +138,17 @@ pub static MIPS_MODULE: Layout = Layout {
     ],
 };
 
-/// ARM: the code around a site of layout `site`.
-pub fn arm(site: &'static Layout) -> Code {
+/// A32: the code around a site of layout `site`.
+pub fn a32(site: &'static Layout) -> Code {
+    arm(Isa::A32, site, CORE_SITE, [&A32_FUNC_CALL, &A32_GRAPH_JUMP])
+}
+
+/// T32: the code around a site of layout `site`.
+pub fn t32(site: &'static Layout) -> Code {
+    arm(Isa::T32, site, T32_SITE, [&T32_FUNC_CALL, &T32_GRAPH_JUMP])
+}
+
+fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -> Code {
     const SITE: u32 = 16;
     const PARENT: u32 = 20;
     const LEAVE: Op = Op::Leave {
@@ -117,22 +156,25 @@ pub fn arm(site: &'static Layout) -> Code {
         parent: PARENT,
         site: SITE,
     };
+    let back = 0u32
+        .wrapping_sub(isa.pointer(isa.call_size()))
+        .cast_signed();
     let enter = [
         Op::Enter(20, &[(Reg::Link, SITE)]),
         Op::Load(Reg::Arg1, PARENT),
         Op::Add {
             to: Reg::Arg0,
             from: Reg::Link,
-            add: -4,
+            add: back,
         },
     ];
     let func = ENTRY + 4 * enter.len() as u32;
     let mut code = Code::new(
-        Isa::A32,
+        isa,
         None,
-        Site::compiled(site, CORE_SITE, MCOUNT),
-        Site::compiled(&A32_FUNC_CALL, func, STUB),
-        Site::compiled(&A32_GRAPH_JUMP, func + 4, GRAPH_ENTRY),
+        Site::compiled(site, ip, isa.pointer(MCOUNT)),
+        Site::compiled(within[0], func, isa.pointer(STUB)),
+        Site::compiled(within[1], func + 4, isa.pointer(GRAPH_ENTRY)),
     );
     code.put(ENTRY, &enter);
     code.put(func + 8, &[LEAVE]);
@@ -143,7 +185,7 @@ pub fn arm(site: &'static Layout) -> Code {
             Op::Add {
                 to: Reg::Arg1,
                 from: Reg::Arg1,
-                add: -4,
+                add: back,
             },
             Op::Hook(PARENT),
             LEAVE,
@@ -212,22 +254,19 @@ fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
     code
 }
 
-/// ARM: `ftrace_modify_code()` under `stop_machine()`. No processor but the one that stores is
+/// ARM: `ftrace_modify_code()` and `__patch_text_real()` under `stop_machine()`. No processor but the one that stores is
 /// made to synchronise.
 pub fn change_stopped(code: &mut Code, change: Change) -> Vec<Step> {
+    let stores = plan::stores(code, change);
+    let compares = stores.iter().filter_map(|step| match *step {
+        Step::Store { address, old, .. } => Some(Step::Compare { address, old }),
+        _ => None,
+    });
+    let (start, end) = code.site(change.place).range();
     let mut steps = vec![Step::Stop];
-    for store in plan::stores(code, change) {
-        let Step::Store { address, old, .. } = store else {
-            continue;
-        };
-        let (start, end) = (address, address + 4);
-        steps.extend([
-            Step::Compare { address, old },
-            store,
-            Step::Publish { start, end },
-        ]);
-    }
-    steps.push(Step::Go);
+    steps.extend(compares);
+    steps.extend(stores.iter().copied());
+    steps.extend([Step::Publish { start, end }, Step::Go]);
     steps
 }
 

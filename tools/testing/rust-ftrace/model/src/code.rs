@@ -5,7 +5,8 @@
 use crate::{
     insn::{
         a32,
-        mips, //
+        mips,
+        t32, //
     },
     isa::{
         Isa,
@@ -29,6 +30,8 @@ pub const HANDLER: u32 = 0x8010_0800;
 pub const MCOUNT: u32 = 0x8011_8100;
 /// `ftrace_caller`. Its lower half is negative, and its upper half that of nothing else.
 pub const ENTRY: u32 = 0x8012_9abc;
+/// `ftrace_regs_caller` in T32 code, for which a `bl` has the same second halfword.
+pub const REGS_ENTRY: u32 = ENTRY + 0x1000;
 /// Another entry, which differs from `ftrace_caller` in both halves of its address.
 pub const OTHER_ENTRY: u32 = 0x8015_8004;
 /// `ftrace_graph_caller`.
@@ -42,6 +45,8 @@ pub const OTHER_TRACER: u32 = 0x8014_0100;
 
 /// Where a traced function of the kernel has its call site.
 pub const CORE_SITE: u32 = 0x8010_1004;
+/// The same in T32 code: off the boundary of a word.
+pub const T32_SITE: u32 = 0x8010_1002;
 /// Where one of a module has it: out of reach of `jal`.
 pub const MODULE_SITE: u32 = 0xc000_1004;
 
@@ -84,6 +89,10 @@ impl Site {
                 Slot::Kept([insn, ..]) => Some(*insn),
                 Slot::A32B => a32::b(pc, target),
                 Slot::A32Bl => a32::bl(pc, target),
+                Slot::T32Bl => t32::bl(pc, target & !1).map(|hw| hw[0].into()),
+                Slot::T32BlSecond => t32::bl(pc - 2, target & !1).map(|hw| hw[1].into()),
+                Slot::T32Call => t32::bl(pc, target & !1).map(t32::word),
+                Slot::T32BW => t32::b_w(pc, target & !1).map(t32::word),
                 Slot::MipsJ => mips::j(pc, target),
                 Slot::MipsJal => mips::jal(pc, target),
                 Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
@@ -107,7 +116,10 @@ impl Site {
     /// Returns the address of the first word and that after the last one.
     pub fn range(&self) -> (u32, u32) {
         let address = |i: usize| self.layout.words[i].address(self.ip);
-        (address(0), address(self.layout.words.len() - 1) + 4)
+        (
+            address(0),
+            address(self.layout.words.len() - 1) + self.layout.unit.size(),
+        )
     }
 
     /// Returns the place of the word at `pc` in the site.
@@ -115,7 +127,7 @@ impl Site {
         let (start, end) = self.range();
         (start..end)
             .contains(&pc)
-            .then(|| (pc - start) as usize / 4)
+            .then(|| ((pc - start) / self.layout.unit.size()) as usize)
     }
 
     /// Returns the words by their addresses.
@@ -233,7 +245,7 @@ impl Code {
     pub fn text(&self, pc: u32, insn: u32) -> String {
         match self.isa.decode(pc, insn) {
             Some(op) => self.isa.text(op, |address| self.symbol(address)),
-            None => format!(".word {insn:#010x}"),
+            None => format!("{insn:#x}"),
         }
     }
 }

@@ -4,17 +4,26 @@
 
 use crate::insn::{
     a32,
-    mips, //
+    mips,
+    t32, //
 };
 
 /// `add sp, sp, #4`: what the C backend turns an A32 site off with.
 pub const A32_ADD_SP_4: u32 = 0xe28d_d004;
+
+/// `add.w sp, sp, #4`: what it turns a T32 site off with.
+pub const T32_ADD_SP_4: [u16; 2] = [0xf10d, 0x0d04];
+
+/// The 16-bit T32 `nop`.
+pub const T32_NOP: u16 = 0xbf00;
 
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
     /// A32.
     A32,
+    /// T32. An instruction of two halfwords is given as [`t32::word`] has it.
+    T32,
     /// MIPS32, o32.
     Mips,
 }
@@ -117,9 +126,31 @@ impl Isa {
     /// Bytes from a call to where it returns.
     pub const fn call_size(self) -> u32 {
         match self {
-            Isa::A32 => 4,
+            Isa::A32 | Isa::T32 => 4,
             Isa::Mips => 8,
         }
+    }
+
+    /// Returns the pointer to the instruction at `address`, which is also how a call leaves its
+    /// return address.
+    pub const fn pointer(self, address: u32) -> u32 {
+        match self {
+            Isa::T32 => address | 1,
+            Isa::A32 | Isa::Mips => address,
+        }
+    }
+
+    /// Returns the address that a pointer is to.
+    pub const fn address(self, pointer: u32) -> u32 {
+        match self {
+            Isa::T32 => pointer & !1,
+            Isa::A32 | Isa::Mips => pointer,
+        }
+    }
+
+    /// Whether another halfword belongs to the instruction that starts with this one.
+    pub const fn is_first_half(self, halfword: u32) -> bool {
+        matches!(self, Isa::T32) && halfword >> 11 >= 0b11101
     }
 
     /// Whether the instruction after a branch is executed before its target.
@@ -131,7 +162,8 @@ impl Isa {
     /// that this is said of as well, without synchronisation: then it executes the old or the
     /// new one.
     ///
-    /// A32: DDI 0406, A3.5.4, of which sites hold only these. No such list exists for MIPS.
+    /// A32: DDI 0406, A3.5.4, of which sites hold only these. T32: DDI 0487, B2.2.5, of which sites
+    /// hold only 16-bit `b` and the first halfword of `bl`. No such list exists for MIPS.
     pub const fn may_change_live(self, pc: u32, insn: u32) -> bool {
         match self {
             Isa::A32 => {
@@ -139,6 +171,7 @@ impl Isa {
                     || a32::b_target(pc, insn).is_some()
                     || a32::bl_target(pc, insn).is_some()
             }
+            Isa::T32 => matches!(insn >> 11, 0b11100 | 0b11110),
             Isa::Mips => false,
         }
     }
@@ -147,6 +180,7 @@ impl Isa {
     pub fn decode(self, pc: u32, insn: u32) -> Option<Op> {
         match self {
             Isa::A32 => decode_a32(pc, insn),
+            Isa::T32 => decode_t32(pc, insn),
             Isa::Mips => decode_mips(pc, insn),
         }
     }
@@ -154,12 +188,12 @@ impl Isa {
     /// Returns the name of a register.
     pub const fn name(self, reg: Reg) -> &'static str {
         match (self, reg) {
-            (Isa::A32, Reg::Arg0) => "r0",
-            (Isa::A32, Reg::Arg1) => "r1",
-            (Isa::A32, Reg::Parent) => "ip",
-            (Isa::A32, Reg::Link) => "lr",
-            (Isa::A32, Reg::V1) => "r3",
-            (Isa::A32, Reg::Temp) => "r2",
+            (Isa::A32 | Isa::T32, Reg::Arg0) => "r0",
+            (Isa::A32 | Isa::T32, Reg::Arg1) => "r1",
+            (Isa::A32 | Isa::T32, Reg::Parent) => "ip",
+            (Isa::A32 | Isa::T32, Reg::Link) => "lr",
+            (Isa::A32 | Isa::T32, Reg::V1) => "r3",
+            (Isa::A32 | Isa::T32, Reg::Temp) => "r2",
             (Isa::Mips, Reg::Arg0) => "a0",
             (Isa::Mips, Reg::Arg1) => "a1",
             (Isa::Mips, Reg::Parent) => "at",
@@ -171,34 +205,34 @@ impl Isa {
 
     /// Returns `op` as text; `symbol` names addresses.
     pub fn text(self, op: Op, symbol: impl Fn(u32) -> String) -> String {
-        let a32 = self == Isa::A32;
+        let arm = self != Isa::Mips;
         let name = |reg| self.name(reg);
         match op {
             Op::Nop => "nop".to_owned(),
             Op::Add { to, from, add: 0 } => {
-                let mnemonic = if a32 { "mov" } else { "move" };
+                let mnemonic = if arm { "mov" } else { "move" };
                 format!("{mnemonic} {}, {}", name(to), name(from))
             }
-            Op::Add { to, from, add } if a32 => {
+            Op::Add { to, from, add } if arm => {
                 format!("add {}, {}, #{add}", name(to), name(from))
             }
             Op::Add { to, from, add } => format!("addiu {}, {}, {add}", name(to), name(from)),
             Op::Upper { to, value } => format!("lui {}, {:#x}", name(to), value >> 16),
-            Op::AddSp(add) if a32 => format!("add sp, sp, #{add}"),
+            Op::AddSp(add) if arm => format!("add sp, sp, #{add}"),
             Op::AddSp(add) => format!("addiu sp, sp, {add}"),
             Op::Enter(4, [(reg, 0)]) => format!("push {{{}}}", name(*reg)),
             Op::Enter(frame, saved) => {
                 let saved: Vec<_> = saved.iter().map(|(reg, _)| name(*reg)).collect();
                 format!("takes {frame} bytes of stack, saves {}", saved.join(", "))
             }
-            Op::Load(reg, offset) if a32 => format!("ldr {}, [sp, #{offset}]", name(reg)),
+            Op::Load(reg, offset) if arm => format!("ldr {}, [sp, #{offset}]", name(reg)),
             Op::Load(reg, offset) => format!("lw {}, {offset}(sp)", name(reg)),
             Op::Leave { .. } => "restores and goes back to the site".to_owned(),
             Op::Back => "jr ra; move ra, at".to_owned(),
-            Op::Jump(target) => format!("{} {}", if a32 { "b" } else { "j" }, symbol(target)),
-            Op::Call(target) => format!("{} {}", if a32 { "bl" } else { "jal" }, symbol(target)),
+            Op::Jump(target) => format!("{} {}", if arm { "b" } else { "j" }, symbol(target)),
+            Op::Call(target) => format!("{} {}", if arm { "bl" } else { "jal" }, symbol(target)),
             Op::CallReg(reg) => format!("jalr {}", name(reg)),
-            Op::Return => format!("{} {}", if a32 { "bx" } else { "jr" }, name(Reg::Link)),
+            Op::Return => format!("{} {}", if arm { "bx" } else { "jr" }, name(Reg::Link)),
             Op::Tracer => "the tracer".to_owned(),
             Op::Hook(_) => "prepare_ftrace_return()".to_owned(),
             Op::Body => "the function's body".to_owned(),
@@ -219,6 +253,28 @@ fn decode_a32(pc: u32, insn: u32) -> Option<Op> {
         _ => a32::bl_target(pc, insn)
             .map(Op::Call)
             .or_else(|| a32::b_target(pc, insn).map(Op::Jump)),
+    }
+}
+
+fn decode_t32(pc: u32, insn: u32) -> Option<Op> {
+    const MOV_IP_LR: u32 = t32::MOV_IP_LR as u32;
+    const PUSH_LR: u32 = t32::PUSH_LR as u32;
+    const B_OVER_HW: u32 = t32::B_OVER_HW as u32;
+    const NOP: u32 = T32_NOP as u32;
+    const NOP_W: u32 = t32::word(t32::NOP_W);
+    const ADD_SP_4: u32 = t32::word(T32_ADD_SP_4);
+
+    match insn {
+        NOP | NOP_W => Some(Op::Nop),
+        MOV_IP_LR => Some(copy(Reg::Parent, Reg::Link)),
+        PUSH_LR => Some(Op::Enter(4, &[(Reg::Link, 0)])),
+        B_OVER_HW => Some(Op::Jump(pc.wrapping_add(4))),
+        ADD_SP_4 => Some(Op::AddSp(4)),
+        _ => {
+            let hw = t32::halfwords(insn);
+            let call = t32::bl_target(pc, hw).map(Op::Call);
+            call.or_else(|| t32::b_w_target(pc, hw).map(Op::Jump))
+        }
     }
 }
 

@@ -59,20 +59,24 @@ pub mod bindings {
 
     /// # Safety
     ///
-    /// `to` is valid for a write of a word.
+    /// `to` is valid for a write of `size` bytes.
     pub unsafe fn copy_from_kernel_nofault(
         to: *mut c_void,
         from: *const c_void,
         size: usize,
     ) -> c_int {
-        assert_eq!(size, 4, "text is read by words");
         let from = address(from.addr());
         TEXT.with_borrow_mut(|text| {
-            let Some(word) = text.words.get(&from) else {
+            let Some(&word) = text.words.get(&from) else {
                 return -EFAULT;
             };
-            // SAFETY: By the safety requirements.
-            unsafe { to.cast::<u32>().write(*word) };
+            match u16::try_from(word) {
+                // SAFETY: By the safety requirements.
+                Ok(half) if size == 2 => unsafe { to.cast::<u16>().write(half) },
+                // SAFETY: By the safety requirements.
+                _ if size == 4 => unsafe { to.cast::<u32>().write(word) },
+                _ => panic!("text is read by {size} bytes"),
+            }
             text.events.push(Event::Read(from));
             0
         })
@@ -81,7 +85,9 @@ pub mod bindings {
     /// # Safety
     ///
     /// None, the type is that of the kernel's function.
-    pub unsafe fn put_insn_nofault(to: *mut u32, insn: u32) -> c_int {
+    pub unsafe fn put_insn_nofault(to: *mut c_void, insn: u32, size: usize) -> c_int {
+        assert_eq!(to.addr() % size, 0, "a store that is not aligned");
+        assert!(size == 4 || (size == 2 && insn < 1 << 16));
         let to = address(to.addr());
         TEXT.with_borrow_mut(|text| {
             let Some(word) = text.words.get_mut(&to) else {
@@ -134,9 +140,11 @@ unsafe impl Machine for Recorder {
     fn release(_address: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
 
     fn publish(stores: &[Option<Store>]) {
-        let published = stores.iter().flatten();
-        let events = published.map(|store| Event::Publish(store.address, store.address + 4));
-        TEXT.with_borrow_mut(|text| text.events.extend(events));
+        let Some(span) = text::span(stores) else {
+            return;
+        };
+        let [start, end] = [span.start, span.end].map(bindings::address);
+        TEXT.with_borrow_mut(|text| text.events.push(Event::Publish(start, end)));
     }
 
     fn synchronise() {

@@ -10,9 +10,11 @@
 //!   a stack, and the registers that a site and what it calls use. It can be preempted between any
 //!   two instructions and go on on any processor. On MIPS, one that is interrupted in a delay slot
 //!   goes on at the branch, which has changed the link register already.
-//! - Two **processors** (one in `mips-up`) fetch each word of a site on their own: any value that
-//!   it has had since what the processor last synchronised with, and not always the same. Data is
-//!   coherent. See [`machine`] for what a flush and a barrier reach.
+//! - Two **processors** (one in `mips-up` and `arm-up`) fetch each word of a site on their own: any
+//!   value that it has had since what the processor last synchronised with, and not always the
+//!   same. The halfwords of a T32 instruction are fetched one after the other, as if each were in
+//!   a cache line of its own. Data is coherent. See [`machine`] for what a flush and a barrier
+//!   reach.
 //! - The **patcher** goes through a [plan](plan) of stop, compare, store, flush, synchronise and
 //!   go on, at any time and, where nothing is stopped, with anything in between. While processors
 //!   are stopped, tasks stay where they were preempted.
@@ -32,9 +34,10 @@
 //!
 //! - That instructions are encoded as processors have them: words are decoded by the functions
 //!   that the kernel encodes them with. The tests of `../pure` compare these with LLVM's assembler.
-//! - A word is fetched whole: that it is aligned is checked elsewhere. Among A32 instructions that
-//!   the architecture allows to be exchanged live, an unsynchronised fetch gets one of the values;
-//!   with any other it counts as a fault, but is then modelled in the same way.
+//! - A word is fetched whole, in T32 sites a halfword: stores that are not aligned are refused.
+//!   Among instructions that the architecture allows to be exchanged live, an unsynchronised fetch
+//!   gets one of the values; with any other it counts as a fault, but is then modelled in the same
+//!   way.
 //! - Exceptions and their returns do not count as synchronisation, though they are on ARM. Nothing
 //!   that the backend does depends on it.
 //! - The order in which a processor's own steps become visible to others, apart from instruction

@@ -28,6 +28,13 @@ pub const ARM: Machine = Machine {
     synchronise_flushes: false,
 };
 
+/// ARMv7 with one processor.
+pub const ARM_UP: Machine = Machine {
+    name: "arm-up",
+    cpus: 1,
+    ..ARM
+};
+
 /// MIPS SMP: `synci` and `jr.hb`, then a flush of the cache and `jr.hb` everywhere.
 pub const MIPS: Machine = Machine {
     name: "mips",

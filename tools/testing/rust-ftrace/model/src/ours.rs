@@ -11,7 +11,9 @@ use crate::{
         GRAPH_ENTRY,
         MCOUNT,
         MODULE_SITE,
-        STUB, //
+        REGS_ENTRY,
+        STUB,
+        T32_SITE, //
     },
     isa::{
         copy,
@@ -24,12 +26,26 @@ use crate::{
         A32_FUNC_CALL,
         A32_GRAPH_JUMP,
         MIPS_FUNC_CALL,
-        MIPS_GRAPH_JUMP, //
+        MIPS_GRAPH_JUMP,
+        T32_FUNC_CALL,
+        T32_GRAPH_JUMP, //
     }, //
 };
 
-/// ARM: what `site` is the layout of calls `ftrace_caller`.
-pub fn arm(site: &'static Layout) -> Code {
+/// A32: what `site` is the layout of calls `ftrace_caller`.
+pub fn a32(site: &'static Layout) -> Code {
+    arm(Isa::A32, site, CORE_SITE, [&A32_FUNC_CALL, &A32_GRAPH_JUMP])
+}
+
+/// T32: what `site` is the layout of calls `ftrace_caller`, or the entry that stands for
+/// `ftrace_regs_caller`.
+pub fn t32(site: &'static Layout) -> Code {
+    let mut code = arm(Isa::T32, site, T32_SITE, [&T32_FUNC_CALL, &T32_GRAPH_JUMP]);
+    code.put(REGS_ENTRY, &[Op::Jump(ENTRY)]);
+    code
+}
+
+fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -> Code {
     const FRAME: u32 = 24;
     const PARENT: u32 = 16;
     const SITE: u32 = 20;
@@ -38,13 +54,16 @@ pub fn arm(site: &'static Layout) -> Code {
         parent: PARENT,
         site: SITE,
     };
-    let isa = Isa::A32;
+    // From what the call leaves in `lr` to the site.
+    let back = 0u32
+        .wrapping_sub(isa.pointer(isa.call_size()))
+        .cast_signed();
     let enter = [
         Op::Enter(FRAME, &[(Reg::Parent, PARENT), (Reg::Link, SITE)]),
         Op::Add {
             to: Reg::Arg0,
             from: Reg::Link,
-            add: -4,
+            add: back,
         },
         copy(Reg::Arg1, Reg::Parent),
     ];
@@ -52,9 +71,9 @@ pub fn arm(site: &'static Layout) -> Code {
     let mut code = Code::new(
         isa,
         None,
-        Site::compiled(site, CORE_SITE, MCOUNT),
-        Site::compiled(&A32_FUNC_CALL, func, STUB),
-        Site::compiled(&A32_GRAPH_JUMP, func + 4, GRAPH_ENTRY),
+        Site::compiled(site, ip, isa.pointer(MCOUNT)),
+        Site::compiled(within[0], func, isa.pointer(STUB)),
+        Site::compiled(within[1], func + 4, isa.pointer(GRAPH_ENTRY)),
     );
     code.put(ENTRY, &enter);
     code.put(func + 8, &[LEAVE]);
@@ -65,7 +84,7 @@ pub fn arm(site: &'static Layout) -> Code {
             Op::Add {
                 to: Reg::Arg1,
                 from: Reg::Arg1,
-                add: -4,
+                add: back,
             },
             Op::Hook(PARENT),
             LEAVE,

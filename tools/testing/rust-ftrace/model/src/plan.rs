@@ -72,6 +72,12 @@ pub const fn to(place: Place, state: State, target: u32) -> Change {
     }
 }
 
+/// Returns the change with a pointer for its target, as sites want it.
+fn pointing(code: &Code, mut change: Change) -> Change {
+    change.to.target = code.isa.pointer(change.to.target);
+    change
+}
+
 /// Does `stores` in a site by the backend's own `text::apply()`, and returns what it did as steps.
 fn apply(code: &mut Code, change: Change, stores: &[Option<Store>]) -> Vec<Step> {
     let site = &mut code.sites[change.place as usize];
@@ -100,13 +106,15 @@ fn apply(code: &mut Code, change: Change, stores: &[Option<Store>]) -> Vec<Step>
 /// if the word there is another one.
 fn compares(memory: &BTreeMap<u32, u32>, address: u32, stores: &[Option<Store>]) -> bool {
     let mut other = memory.clone();
-    other.insert(address, !memory[&address]);
+    // A halfword stays one.
+    other.insert(address, memory[&address] ^ 0xffff);
     let (result, events) = kernel::apply(&other, stores);
     result.is_err() && !events.iter().any(|event| matches!(event, Event::Store(..)))
 }
 
 /// Initialises a site as `backend::init_nop()` does, before tasks can execute it.
 pub fn initialise(code: &mut Code, change: Change) {
+    let change = pointing(code, change);
     let site = code.site(change.place);
     let stores = site
         .layout
@@ -123,12 +131,13 @@ pub fn initialise(code: &mut Code, change: Change) {
 pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {
     let mut steps = vec![Step::Stop];
     for change in changes {
+        let change = pointing(code, *change);
         let site = code.site(change.place);
         let store = site
             .layout
             .store(site.ip, site.content, change.to)
             .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));
-        steps.extend(apply(code, *change, &[Some(store)]));
+        steps.extend(apply(code, change, &[store]));
     }
     steps.extend([Step::Synchronise, Step::Go]);
     steps
@@ -137,6 +146,7 @@ pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {
 /// Returns the stores that change a site, without the rule that there is only one, and notes that
 /// the site is changed.
 pub fn stores(code: &mut Code, change: Change) -> Vec<Step> {
+    let change = pointing(code, change);
     let site = &mut code.sites[change.place as usize];
     let stores = site
         .layout
@@ -144,7 +154,10 @@ pub fn stores(code: &mut Code, change: Change) -> Vec<Step> {
         .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));
     let mut memory = site.memory();
     let mut steps = Vec::new();
-    for Store { address, old, new } in stores.into_iter().flatten() {
+    for Store {
+        address, old, new, ..
+    } in stores.into_iter().flatten()
+    {
         memory.insert(address, new);
         steps.push(Step::Store { address, old, new });
     }

@@ -12,17 +12,23 @@ use crate::{
         MCOUNT,
         OTHER_ENTRY,
         OTHER_TRACER,
+        REGS_ENTRY,
         STUB,
         TRACER, //
     },
     insn::{
         a32,
-        mips, //
+        mips,
+        t32, //
     },
-    isa::Op,
+    isa::{
+        Op,
+        T32_NOP, //
+    },
     machine::{
         Machine,
         ARM,
+        ARM_UP,
         MIPS,
         MIPS_UP, //
     },
@@ -45,10 +51,12 @@ use crate::{
             Off,
             On, //
         },
+        Unit,
         Word as Row,
         A32_MCOUNT,
         MIPS_CORE,
-        MIPS_MODULE, //
+        MIPS_MODULE,
+        T32_MCOUNT, //
     },
     system::{
         System,
@@ -140,7 +148,8 @@ fn batches(code: &mut Code, batches: &[&[Change]]) -> Vec<Step> {
 /// A name, the machine and the code around its site.
 type Around = (&'static str, Machine, fn() -> Code);
 
-const A32: Around = ("a32-mcount", ARM, || ours::arm(&A32_MCOUNT));
+const A32: Around = ("a32-mcount", ARM, || ours::a32(&A32_MCOUNT));
+const T32: Around = ("t32-mcount", ARM, || ours::t32(&T32_MCOUNT));
 const CORE: Around = ("mips-core", MIPS, || ours::mips_core(&MIPS_CORE));
 const MODULE: Around = ("mips-module", MIPS, || ours::mips_module(&MIPS_MODULE));
 const CORE_UP: Around = ("mips-core", MIPS_UP, || ours::mips_core(&MIPS_CORE));
@@ -241,9 +250,23 @@ fn intrude(code: &mut Code) -> Vec<Step> {
     ]
 }
 
-/// A32 sites are changed while everything runs, which the architecture allows.
-pub fn live() -> Scenario {
-    let (name, machine, code) = A32;
+/// A site goes from the entry that it calls to the other one, and back.
+pub fn entries((name, machine, code): Around) -> Scenario {
+    let other = to(Place::Call, On, REGS_ENTRY);
+    let mut code = boot(code(), &[CALL_OFF, CALL_ON]);
+    let steps = batches(&mut code, &[&[other], &[CALL_ON]]);
+    let sights = [
+        Sight::Tracer,
+        Sight::Between,
+        Sight::Migrated,
+        Sight::Stale,
+        Sight::Changed,
+    ];
+    Scenario::new(&format!("{name}, its entry"), machine, code, steps).see(&sights)
+}
+
+/// Sites are changed while everything runs, which the architecture allows.
+pub fn live((name, machine, code): Around) -> Scenario {
     let mut code = boot(code(), &[CALL_OFF]);
     let mut steps = batches(&mut code, &[&[CALL_ON], &[CALL_OFF]]);
     steps.retain(|step| *step != Step::Stop);
@@ -251,16 +274,35 @@ pub fn live() -> Scenario {
     Scenario::new(&format!("{name}, without stopping"), machine, code, steps).see(&sights)
 }
 
+/// The processor that changes a site executes it at any time until it synchronises, as if what
+/// changes text called the function.
+pub fn called((name, _, code): Around) -> Scenario {
+    let mut code = boot(code(), &[CALL_OFF]);
+    let steps = batches(&mut code, &[&[CALL_ON], &[CALL_OFF]]);
+    by_the_patcher(name, code, steps).see(&[
+        Sight::Tracer,
+        Sight::Body,
+        Sight::Stale,
+        Sight::Changed,
+    ])
+}
+
+fn by_the_patcher(name: &str, code: Code, mut steps: Vec<Step>) -> Scenario {
+    steps.retain(|step| *step != Step::Stop);
+    let name = format!("{name}, called by the patcher");
+    Scenario::new(&name, ARM_UP, code, steps)
+}
+
 /// The backend as it is: nothing fails.
 pub fn ours() -> Vec<Scenario> {
     let mut scenarios = Vec::new();
-    for around in [A32, CORE, MODULE, CORE_UP, MODULE_UP] {
+    for around in [A32, T32, CORE, MODULE, CORE_UP, MODULE_UP] {
         scenarios.extend([true, false].map(|from_off| call(around, from_off)));
     }
-    for around in [A32, CORE, MODULE] {
+    for around in [A32, T32, CORE, MODULE] {
         scenarios.extend([tracer(around), graph(around), all(around)]);
     }
-    scenarios.extend([intruded(), live()]);
+    scenarios.extend([intruded(), live(A32), live(T32), entries(T32), called(T32)]);
     scenarios
 }
 
@@ -270,7 +312,7 @@ pub fn c() -> Vec<Scenario> {
     const MODULE_OFF: Change = to(Place::Call, Off, MCOUNT);
 
     // `stop_machine()` makes no other processor synchronise, unless one counts exception returns.
-    let mut code = boot(c::arm(&c::A32), &[CALL_OFF]);
+    let mut code = boot(c::a32(&c::A32), &[CALL_OFF]);
     let mut steps = c::change_stopped(&mut code, CALL_ON);
     steps.extend(c::change_stopped(&mut code, CALL_OFF));
     let arm = Scenario::new("c-a32", ARM, code.clone(), steps.clone())
@@ -283,6 +325,26 @@ pub fn c() -> Vec<Scenario> {
     steps.retain(|step| *step != Step::Stop);
     let arm_live =
         Scenario::new("c-a32, without stopping", ARM, code, steps).fails(&[Fault::Unsynchronised]);
+
+    let mut code = boot(c::t32(&c::T32), &[CALL_OFF]);
+    let mut steps = c::change_stopped(&mut code, CALL_ON);
+    steps.extend(c::change_stopped(&mut code, CALL_OFF));
+    let t32 = Scenario::new("c-t32", ARM, code.clone(), steps.clone()).fails(&[
+        Fault::Mixed,
+        Fault::Wild,
+        Fault::Undefined,
+        Fault::Outdated,
+        Fault::Unsynchronised,
+    ]);
+    replace(&mut steps, Step::Go, &[Step::Synchronise, Step::Go]);
+    let t32_with_barriers = Scenario::new("c-t32, with barriers", ARM, code.clone(), steps.clone());
+    // The instruction that is half flushed when the function releases the lock of `patch_text()`.
+    let t32_called = by_the_patcher("c-t32", code, steps).fails(&[
+        Fault::Mixed,
+        Fault::Wild,
+        Fault::Undefined,
+        Fault::Unsynchronised,
+    ]);
 
     let mut code = boot(c::mips_core(&c::MIPS_CORE), &[CALL_OFF]);
     let mut steps = c::change_live(&mut code, CALL_ON);
@@ -315,6 +377,9 @@ pub fn c() -> Vec<Scenario> {
         arm,
         arm_with_barriers,
         arm_live,
+        t32,
+        t32_with_barriers,
+        t32_called,
         core,
         module(MIPS, false).fails(&[Fault::Mixed, Fault::Wild, Fault::Unsynchronised]),
         module(MIPS_UP, false).fails(&[Fault::Mixed, Fault::Wild, Fault::Unsynchronised]),
@@ -335,15 +400,32 @@ const fn row(offset: i32, off: Slot, on: Slot) -> Row {
 /// A32, with nothing ahead of a site that is off.
 static TWO_WORDS: Layout = Layout {
     name: "two-words",
+    unit: Unit::Word,
     words: &[
         row(-4, Slot::Insn(a32::NOP), Slot::Insn(a32::MOV_IP_LR)),
         row(0, Slot::Insn(a32::NOP), Slot::A32Bl),
     ],
 };
 
+/// T32, off as two instructions of the size of the call.
+static TWO_NOPS: Layout = Layout {
+    name: "two-nops",
+    unit: Unit::Half,
+    words: &[
+        row(
+            -2,
+            Slot::Insn(t32::MOV_IP_LR as u32),
+            Slot::Insn(t32::MOV_IP_LR as u32),
+        ),
+        row(0, Slot::Insn(T32_NOP as u32), Slot::T32Bl),
+        row(2, Slot::Insn(T32_NOP as u32), Slot::T32BlSecond),
+    ],
+};
+
 /// MIPS, off without giving back what a call that is interrupted has taken.
 static NOP_WHEN_OFF: Layout = Layout {
     name: "nop-when-off",
+    unit: Unit::Word,
     words: &[
         row(0, Slot::Insn(mips::NOP), Slot::MipsJal),
         row(4, Slot::Insn(mips::NOP), Slot::Insn(mips::NOP)),
@@ -353,6 +435,7 @@ static NOP_WHEN_OFF: Layout = Layout {
 /// MIPS, with the compiler's instruction in the delay slot.
 static TAKES_STACK: Layout = Layout {
     name: "takes-stack",
+    unit: Unit::Word,
     words: &[
         row(0, Slot::Insn(mips::MOVE_RA_AT), Slot::MipsJal),
         row(
@@ -366,6 +449,7 @@ static TAKES_STACK: Layout = Layout {
 /// MIPS, with the compiler's instruction in the delay slot while the site is on: the double NOP.
 static TAKES_STACK_WHEN_ON: Layout = Layout {
     name: "takes-stack-when-on",
+    unit: Unit::Word,
     words: &[
         row(0, Slot::Insn(mips::MOVE_RA_AT), Slot::MipsJal),
         row(4, Slot::Insn(mips::NOP), Slot::Insn(mips::ADDIU_SP_M8)),
@@ -477,10 +561,33 @@ pub fn mistakes() -> Vec<Scenario> {
         }),
         two_stores(
             "a second word",
-            (A32.0, ARM, || ours::arm(&TWO_WORDS)),
+            (A32.0, ARM, || ours::a32(&TWO_WORDS)),
             &[CALL_OFF],
             CALL_ON,
             Fault::Tracer,
+        ),
+        two_stores(
+            "two nops",
+            (T32.0, ARM, || ours::t32(&TWO_NOPS)),
+            &[CALL_OFF],
+            CALL_ON,
+            Fault::Undefined,
+        ),
+        another_second_halfword(),
+        mistake("no flush", T32, Fault::Outdated, |_, steps| {
+            steps.retain(|step| !matches!(step, Step::Publish { .. }));
+        }),
+        mistake(
+            "a flush of the second halfword",
+            T32,
+            Fault::Outdated,
+            |_, steps| {
+                for step in steps {
+                    if let Step::Publish { start, end } = step {
+                        (*start, *end) = (*start + 2, *end + 2);
+                    }
+                }
+            },
         ),
         two_stores(
             "a delay slot that takes stack when on",
@@ -521,6 +628,18 @@ pub fn mistakes() -> Vec<Scenario> {
         two_stores("initialised in use", MODULE, &[], CALL_OFF, Fault::Wild),
         two_stores("initialised in use", A32, &[], CALL_OFF, Fault::Stack),
     ]
+}
+
+/// A T32 site goes to an entry whose call has another second halfword, while everything runs.
+fn another_second_halfword() -> Scenario {
+    let (name, machine, code) = T32;
+    let mut code = boot(code(), &[CALL_OFF, CALL_ON]);
+    code.put(OTHER_ENTRY, &[Op::Jump(ENTRY)]);
+    let mut steps = plan::stores(&mut code, to(Place::Call, On, OTHER_ENTRY));
+    let (start, end) = code.site(Place::Call).range();
+    steps.extend([Step::Publish { start, end }, Step::Synchronise, Step::Go]);
+    let name = format!("{name}, another second halfword");
+    only(Scenario::new(&name, machine, code, steps), Fault::Wild)
 }
 
 /// Turns a site on and off with a mistake in the plan.

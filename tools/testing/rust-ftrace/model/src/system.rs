@@ -23,6 +23,10 @@ use crate::{
         Fault,
         Faults, //
     },
+    site::{
+        Slot,
+        Unit, //
+    }, //
 };
 use stateright::{
     Model,
@@ -48,6 +52,8 @@ pub struct Task {
     pub pc: u32,
     /// Where the branch goes in whose delay slot `pc` is.
     pub branch: Option<u32>,
+    /// The first halfword of the instruction whose second one is at `pc`.
+    pub first: Option<u32>,
     /// Its registers.
     pub regs: Regs,
     /// Its stack, from the lowest address on. The traced function's frame ends above it.
@@ -56,7 +62,7 @@ pub struct Task {
     pub used: i32,
     /// The contents of the site, by bits, that all words executed in this pass belong to.
     pub pass: u8,
-    /// `pass` before the branch in whose delay slot `pc` is.
+    /// `pass` before the branch in whose delay slot `pc` is, or before `first`.
     pub pass_before: u8,
     /// Whether `return_to_handler` stands in for the return address.
     pub hooked: bool,
@@ -75,6 +81,7 @@ impl Task {
         Task {
             pc: code.start,
             branch: None,
+            first: None,
             regs,
             stack: [0; STACK / 4],
             used: 0,
@@ -102,16 +109,20 @@ impl Task {
 
     /// Whether the task executes within the traced function, its entry excepted.
     fn is_inside(&self, code: &Code) -> bool {
-        self.pc != code.start || self.branch.is_some()
+        self.pc != code.start || self.branch.is_some() || self.first.is_some()
     }
 
     /// Stops the task between two instructions. A branch is executed again if its delay slot has
-    /// not been: that is where the processor says that it was interrupted.
+    /// not been: that is where the processor says that it was interrupted. One of which only the
+    /// first halfword has been fetched has not been executed.
     fn interrupt(&mut self) {
-        if self.branch.take().is_some() {
-            self.pc = self.pc.wrapping_sub(4);
-            self.pass = self.pass_before;
-        }
+        let back = match (self.branch.take(), self.first.take()) {
+            (Some(_), _) => 4,
+            (None, Some(_)) => 2,
+            (None, None) => return,
+        };
+        self.pc = self.pc.wrapping_sub(back);
+        self.pass = self.pass_before;
     }
 
     fn slot(&mut self, offset: u32) -> Option<&mut u32> {
@@ -241,27 +252,49 @@ impl System {
     fn run(&self, state: &mut State, task: u8, value: u8) {
         let cpu = state.tasks[usize::from(task)].cpu;
         let pc = state.tasks[usize::from(task)].pc;
-        let op = match self.code.word(pc) {
+        let (op, next) = match self.code.word(pc) {
             None => {
-                state.tasks[usize::from(task)].pass = 0;
-                self.code.ops.get(&pc).copied()
+                let task = &mut state.tasks[usize::from(task)];
+                task.pass = 0;
+                // What begins in a site does not end elsewhere.
+                let op = match task.first.take() {
+                    Some(_) => None,
+                    None => self.code.ops.get(&pc).copied(),
+                };
+                (op, pc.wrapping_add(4))
             }
-            Some(_) => self.fetch(state, task, cpu, value),
+            Some((site, place)) => {
+                let word = self.fetch(state, task, cpu, value);
+                let next = pc.wrapping_add(site.layout.unit.size());
+                let task = &mut state.tasks[usize::from(task)];
+                let (pc, insn) = match task.first.take() {
+                    None if site.layout.unit == Unit::Half && self.code.isa.is_first_half(word) => {
+                        (task.first, task.pc) = (Some(word), next);
+                        return;
+                    }
+                    None => (pc, word),
+                    Some(first) => (pc.wrapping_sub(2), first | word << 16),
+                };
+                let kept = site.layout.words.get(place).map(|word| word.compiled);
+                let kept = matches!(kept, Some(Slot::Kept([])));
+                let op = self.code.isa.decode(pc, insn);
+                (op.or(kept.then_some(Op::Nop)), next)
+            }
         };
         let Some(op) = op else {
             state.faults.add(Fault::Undefined);
             state.tasks[usize::from(task)].pc = 0;
             return;
         };
-        self.execute(state, usize::from(task), op);
+        self.execute(state, usize::from(task), op, next);
     }
 
     /// Fetches a word of a site and checks that it may be executed.
-    fn fetch(&self, state: &mut State, task: u8, cpu: u8, value: u8) -> Option<Op> {
+    fn fetch(&self, state: &mut State, task: u8, cpu: u8, value: u8) -> u32 {
         let State { tasks, faults, .. } = state;
         let task = &mut tasks[usize::from(task)];
         let (pc, isa) = (task.pc, self.code.isa);
-        let (site, place) = self.code.word(pc)?;
+        let (site, place) = self.code.word(pc).expect("the task is at a word of a site");
         let insn = match self.variable(pc) {
             None => site.contents[0][place],
             Some(variable) => {
@@ -293,21 +326,17 @@ impl System {
         if task.pass == 0 {
             faults.add(Fault::Mixed);
         }
-
-        let kept = place < site.layout.words.len()
-            && matches!(
-                site.layout.words[place].compiled,
-                crate::site::Slot::Kept([])
-            );
-        isa.decode(pc, insn).or(kept.then_some(Op::Nop))
+        insn
     }
 
-    fn execute(&self, state: &mut State, index: usize, op: Op) {
+    /// Executes `op`, behind which is `next`.
+    fn execute(&self, state: &mut State, index: usize, op: Op, next: u32) {
         let State { tasks, faults, .. } = state;
         let task = &mut tasks[index];
         let isa = self.code.isa;
-        let (pc, next) = (task.pc, task.pc.wrapping_add(4));
-        let back = pc.wrapping_add(isa.call_size());
+        let pc = task.pc;
+        let slot = if isa.has_delay_slots() { 4 } else { 0 };
+        let back = isa.pointer(next.wrapping_add(slot));
         let mut target = None;
 
         match op {
@@ -410,8 +439,8 @@ impl System {
     }
 
     fn go(&self, task: &mut Task, faults: &mut Faults, target: u32) {
-        task.pc = target;
-        if !self.code.contains(target) {
+        task.pc = self.code.isa.address(target);
+        if !self.code.contains(task.pc) {
             faults.add(Fault::Wild);
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     },
     plan::Step,
     property::Fault,
+    site::Unit,
     system::{
         Action,
         State,
@@ -53,7 +54,7 @@ fn line(system: &System, before: &State, action: Action, after: &State) -> (Stri
                 &before.tasks[usize::from(task)],
                 &after.tasks[usize::from(task)],
             );
-            let what = instruction(system, old.pc, value);
+            let what = instruction(system, old, value);
             let who = format!("task {} cpu {}", name(task), old.cpu);
             let what = format!("{:08x}  {what:42}{}", old.pc, effects(system, old, new));
             (who, what.trim_end().to_owned())
@@ -139,16 +140,27 @@ fn again(before: &State, after: &State, task: u8) -> String {
     }
 }
 
-/// Returns the instruction at `pc`; if that is a word that changes, the value of this number.
-fn instruction(system: &System, pc: u32, value: u8) -> String {
-    let code = &system.code;
-    if let Some(word) = system.words.iter().find(|word| word.address == pc) {
-        return code.text(pc, word.values[usize::from(value)]);
-    }
-    match (code.word(pc), code.ops.get(&pc)) {
-        (Some((site, place)), _) => code.text(pc, site.contents[0][place]),
-        (None, Some(op)) => code.isa.text(*op, |address| code.symbol(address)),
-        (None, None) => "nothing is here".to_owned(),
+/// Returns the instruction that a task executes; if it is at a word that changes, the value of
+/// this number.
+fn instruction(system: &System, task: &Task, value: u8) -> String {
+    let (code, pc) = (&system.code, task.pc);
+    let Some((site, place)) = code.word(pc) else {
+        let op = code.ops.get(&pc);
+        return op.map_or_else(
+            || "nothing is here".to_owned(),
+            |op| code.isa.text(*op, |address| code.symbol(address)),
+        );
+    };
+    let changes = system.words.iter().find(|word| word.address == pc);
+    let word = changes.map_or(site.contents[0][place], |word| {
+        word.values[usize::from(value)]
+    });
+    match task.first {
+        Some(first) => code.text(pc.wrapping_sub(2), first | word << 16),
+        None if site.layout.unit == Unit::Half && code.isa.is_first_half(word) => {
+            format!("first halfword {word:#06x}")
+        }
+        None => code.text(pc, word),
     }
 }
 
@@ -158,6 +170,9 @@ fn effects(system: &System, old: &Task, new: &Task) -> String {
     if matches!(code.ops.get(&old.pc), Some(Op::Body)) {
         return String::new();
     }
+    let size = code
+        .word(old.pc)
+        .map_or(4, |(site, _)| site.layout.unit.size());
     let clobbered = matches!(code.ops.get(&old.pc), Some(Op::Tracer | Op::Hook(_)));
     let mut effects: Vec<_> = Reg::ALL
         .into_iter()
@@ -169,7 +184,7 @@ fn effects(system: &System, old: &Task, new: &Task) -> String {
     }
     if new.branch.is_some() {
         effects.push("delay slot next".to_owned());
-    } else if new.pc != old.pc.wrapping_add(4) {
+    } else if new.first.is_none() && new.pc != old.pc.wrapping_add(size) {
         effects.push(format!("goes to {}", code.symbol(new.pc)));
     }
     effects.join(", ")

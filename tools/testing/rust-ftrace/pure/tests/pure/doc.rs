@@ -9,13 +9,17 @@ use super::{
 use ftrace_pure::site::{
     Layout,
     Slot,
+    Unit,
     A32_FUNC_CALL,
     A32_GRAPH_JUMP,
     A32_MCOUNT,
     MIPS_CORE,
     MIPS_FUNC_CALL,
     MIPS_GRAPH_JUMP,
-    MIPS_MODULE, //
+    MIPS_MODULE,
+    T32_FUNC_CALL,
+    T32_GRAPH_JUMP,
+    T32_MCOUNT, //
 };
 use std::path::Path;
 
@@ -31,6 +35,10 @@ fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
         Slot::Kept([]) => "any".to_owned(),
         Slot::A32B => format!("``b {target}``"),
         Slot::A32Bl => format!("``bl {target}``"),
+        Slot::T32Bl => format!("``bl {target}``, 1st half"),
+        Slot::T32BlSecond => format!("``bl {target}``, 2nd half"),
+        Slot::T32Call => format!("``bl {target}``"),
+        Slot::T32BW => format!("``b.w {target}``"),
         Slot::MipsJ => format!("``j {target}``"),
         Slot::MipsJal => format!("``jal {target}``"),
         Slot::MipsLuiV1 => format!("``lui $v1, %hi({target})``"),
@@ -42,12 +50,17 @@ fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
 ///
 /// `compiled` and `target` are the names of what the site calls as compiled and later.
 fn table((layout, compiled, target): (&Layout, &str, &str)) -> String {
-    let texts = if layout.name.starts_with("a32") {
-        rows::A32
-    } else {
-        rows::MIPS
+    let texts = match (layout.name.split('-').next(), layout.unit) {
+        (Some("a32"), _) => rows::A32,
+        (Some("t32"), Unit::Half) => rows::T32,
+        (Some("t32"), Unit::Word) => rows::T32_WORDS,
+        _ => rows::MIPS,
     };
-    let mut rows = vec![["Word", "Compiled", "Off", "On"].map(str::to_owned)];
+    let unit = match layout.unit {
+        Unit::Half => "Halfword",
+        Unit::Word => "Word",
+    };
+    let mut rows = vec![[unit, "Compiled", "Off", "On"].map(str::to_owned)];
     for word in layout.words {
         rows.push([
             match word.offset {
@@ -84,6 +97,9 @@ fn tables_are_those_of_the_code() {
         (&A32_MCOUNT, "__gnu_mcount_nc", "entry"),
         (&A32_FUNC_CALL, "ftrace_stub", "tracer"),
         (&A32_GRAPH_JUMP, "", "ftrace_graph_caller"),
+        (&T32_MCOUNT, "__gnu_mcount_nc", "entry"),
+        (&T32_FUNC_CALL, "ftrace_stub", "tracer"),
+        (&T32_GRAPH_JUMP, "", "ftrace_graph_caller"),
         (&MIPS_CORE, "_mcount", "entry"),
         (&MIPS_MODULE, "_mcount", "entry"),
         (&MIPS_FUNC_CALL, "ftrace_stub", "tracer"),

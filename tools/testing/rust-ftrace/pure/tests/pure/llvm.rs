@@ -226,9 +226,11 @@ fn compare_rows(isa: &Isa, rows: &[Row], bytes: impl Fn(u32) -> Bytes) {
 fn rows_are_what_llvm_assembles() {
     compare_rows(&A32, rows::A32_BL, word);
     compare_rows(&A32, rows::A32_B, word);
-    compare_rows(&T32, rows::T32_BL, |insn| {
-        halves([(insn >> 16) as u16, insn as u16])
-    });
+    for rows in [rows::T32_BL, rows::T32_B_W, rows::T32_BLX] {
+        compare_rows(&T32, rows, |insn| {
+            halves([(insn >> 16) as u16, insn as u16])
+        });
+    }
     for isa in &MIPS {
         for rows in [
             rows::MIPS_JAL,
@@ -245,6 +247,7 @@ fn rows_are_what_llvm_assembles() {
 fn fixed_instructions_are_what_llvm_assembles() {
     for (isa, texts) in [
         (&A32, rows::A32),
+        (&T32, rows::T32_WORDS),
         (&MIPS[0], rows::MIPS),
         (&MIPS[1], rows::MIPS),
     ] {
@@ -253,11 +256,13 @@ fn fixed_instructions_are_what_llvm_assembles() {
             assert_eq!(word(*insn), theirs, "{text}: {insn:#x}");
         }
     }
-    let lines = ["mov ip, lr; push {lr}", "b #0; nop"];
-    let theirs = assemble(&T32, &lines);
+    // `nop` makes four bytes of each. Given a label, LLVM turns `b.n` into `b.w`.
     let nop = 0xbf00;
-    assert_eq!(halves([t32::MOV_IP_LR, t32::PUSH_LR]), theirs[0]);
-    assert_eq!(halves([t32::B_OVER_HW, nop]), theirs[1]);
+    let line = |(_, text): &(u32, &str)| format!("{}; nop", text.replace(".+4", "#0"));
+    let lines: Vec<_> = rows::T32.iter().map(line).collect();
+    for ((insn, text), theirs) in rows::T32.iter().zip(assemble(&T32, &lines)) {
+        assert_eq!(halves([*insn as u16, nop]), theirs, "{text}: {insn:#x}");
+    }
 }
 
 /// Returns an offset in `first..=last`, often near one of the ends or zero.
@@ -332,11 +337,23 @@ fn t32_branches_agree() {
             let pc = u.arbitrary::<u32>()? & !1;
             let offset = offset(u, 4 - (1 << 24), 4 + (1 << 24) - 2, 2)?;
             let target = pc.wrapping_add_signed(offset);
-            let hw = t32::bl(pc, target);
+            for (mnemonic, hw) in [("bl", t32::bl(pc, target)), ("b.w", t32::b_w(pc, target))] {
+                cases.push(Case {
+                    text: relative(mnemonic, offset),
+                    disassembly: format!("{mnemonic} #{}", offset - 4),
+                    bytes: halves(hw.unwrap_or_else(|| panic!("{pc:#x} -> {target:#x}"))),
+                });
+            }
+            // From the word that the instruction starts in.
+            let offset = (offset - 4) & !3;
+            let target = (pc & !3).wrapping_add(4).wrapping_add_signed(offset);
+            let text = format!("blx #{offset}");
             cases.push(Case {
-                text: relative("bl", offset),
-                disassembly: format!("bl #{}", offset - 4),
-                bytes: halves(hw.unwrap_or_else(|| panic!("{pc:#x} -> {target:#x}"))),
+                disassembly: text.clone(),
+                text,
+                bytes: halves(
+                    t32::blx(pc, target).unwrap_or_else(|| panic!("{pc:#x} -> {target:#x}")),
+                ),
             });
         }
         compare(&T32, &cases);
@@ -345,18 +362,25 @@ fn t32_branches_agree() {
 }
 
 #[test]
-fn t32_decoder_agrees() {
+fn t32_decoders_agree() {
     batches(|u| {
         let mut insns = Vec::new();
         while !u.is_empty() {
             // 11101, 11110 and 11111 start the instructions of two halfwords.
             insns.push(halves([u.int_in_range(0xe800..=0xffff)?, u.arbitrary()?]));
         }
-        compare_decoder(&T32, &insns, &["bl #"], |[a, b, c, d]| {
-            let hw = [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])];
-            let target = t32::bl_target(4u32.wrapping_neg(), hw)?;
-            Some(i64::from(target as i32))
-        });
+        type Decoder = fn(u32, [u16; 2]) -> Option<u32>;
+        for (text, decode) in [
+            ("bl #", t32::bl_target as Decoder),
+            ("b.w #", t32::b_w_target),
+            ("blx #", t32::blx_target),
+        ] {
+            compare_decoder(&T32, &insns, &[text], |[a, b, c, d]| {
+                let hw = [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])];
+                let target = decode(4u32.wrapping_neg(), hw)?;
+                Some(i64::from(target as i32))
+            });
+        }
         Ok(())
     });
 }

@@ -7,7 +7,8 @@
 
 use ftrace_pure::insn::{
     a32,
-    mips, //
+    mips,
+    t32, //
 };
 
 /// The A32 words of sites that do not depend on a target.
@@ -16,6 +17,16 @@ pub(crate) const A32: &[(u32, &str)] = &[
     (a32::MOV_IP_LR, "mov ip, lr"),
     (a32::PUSH_LR, "push {lr}"),
 ];
+
+/// The T32 halfwords of sites that do not depend on a target.
+pub(crate) const T32: &[(u32, &str)] = &[
+    (t32::MOV_IP_LR as u32, "mov ip, lr"),
+    (t32::PUSH_LR as u32, "push {lr}"),
+    (t32::B_OVER_HW as u32, "b.n .+4"),
+];
+
+/// The same of words.
+pub(crate) const T32_WORDS: &[(u32, &str)] = &[(t32::word(t32::NOP_W), "nop.w")];
 
 /// The MIPS words of sites that do not depend on a target.
 pub(crate) const MIPS: &[(u32, &str)] = &[
@@ -97,6 +108,30 @@ pub(crate) const T32_BL: &[Row] = &[
     (0x0000_0000, 0xff00_0004, "bl .-0xfffffc", 0xf400_d000),
     (0xffff_fffc, 0x00ff_fffe, "bl .+0x1000002", 0xf3ff_d7ff),
     (0x7fff_fffe, 0x8000_0000, "bl .+0x2", 0xf7ff_ffff),
+];
+
+pub(crate) const T32_B_W: &[Row] = &[
+    (0xc000_8002, 0xc000_8002, "b.w .", 0xf7ff_bffe),
+    (0xc000_8002, 0xc000_8006, "b.w .+0x4", 0xf000_b800),
+    (0xc000_8002, 0xc001_0000, "b.w .+0x7ffe", 0xf007_bffd),
+    (0xc000_8002, 0xc100_8004, "b.w .+0x1000002", 0xf3ff_97ff),
+    (0xc000_8002, 0xbf00_8006, "b.w .-0xfffffc", 0xf400_9000),
+    (0xc000_8002, 0xc040_8006, "b.w .+0x400004", 0xf000_b000),
+    (0xc000_8002, 0xbf80_8004, "b.w .-0x7ffffe", 0xf7ff_9fff),
+    (0xffff_fffe, 0x0000_0000, "b.w .+0x2", 0xf7ff_bfff),
+];
+
+// Targets are relative to the word that the instruction starts in.
+pub(crate) const T32_BLX: &[Row] = &[
+    (0xc000_8000, 0xc000_8000, "blx #-4", 0xf7ff_effe),
+    (0xc000_8000, 0xc000_8004, "blx #0", 0xf000_e800),
+    (0xc000_8002, 0xc000_8004, "blx #0", 0xf000_e800),
+    (0xc000_8002, 0xc000_8000, "blx #-4", 0xf7ff_effe),
+    (0xc000_8000, 0xc001_0000, "blx #32764", 0xf007_effe),
+    (0xc000_8002, 0xc100_8000, "blx #16777212", 0xf3ff_c7fe),
+    (0xc000_8002, 0xbf00_8004, "blx #-16777216", 0xf400_c000),
+    (0xc000_8000, 0xc040_8004, "blx #4194304", 0xf000_e000),
+    (0xffff_fffc, 0x0000_0000, "blx #0", 0xf000_e800),
 ];
 
 pub(crate) const MIPS_JAL: &[Row] = &[

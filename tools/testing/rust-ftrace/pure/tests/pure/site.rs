@@ -12,7 +12,8 @@ use arbtest::{
 use ftrace_pure::{
     insn::{
         a32,
-        mips, //
+        mips,
+        t32, //
     },
     site::{
         Content,
@@ -21,6 +22,7 @@ use ftrace_pure::{
         Slot,
         State,
         Store,
+        Unit,
         A32_FUNC_CALL,
         A32_GRAPH_JUMP,
         A32_MCOUNT,
@@ -28,14 +30,20 @@ use ftrace_pure::{
         MIPS_CORE,
         MIPS_FUNC_CALL,
         MIPS_GRAPH_JUMP,
-        MIPS_MODULE, //
+        MIPS_MODULE,
+        T32_FUNC_CALL,
+        T32_GRAPH_JUMP,
+        T32_MCOUNT, //
     }, //
 };
 
-pub(crate) const LAYOUTS: [&Layout; 7] = [
+pub(crate) const LAYOUTS: [&Layout; 10] = [
     &A32_MCOUNT,
     &A32_FUNC_CALL,
     &A32_GRAPH_JUMP,
+    &T32_MCOUNT,
+    &T32_FUNC_CALL,
+    &T32_GRAPH_JUMP,
     &MIPS_CORE,
     &MIPS_MODULE,
     &MIPS_FUNC_CALL,
@@ -52,9 +60,13 @@ const ENTRY: u32 = 0x8011_9abc;
 /// `addiu $12, sp, 20`, as gcc sets `$12`.
 const SET_12: u32 = 0x27ac_0014;
 
-/// Instructions and their state, to be put into a [`Content`] with a target.
 fn content(state: State, target: u32) -> Content {
     Content { state, target }
+}
+
+/// Returns the pointer to the function at `address` that a site of `layout` calls.
+fn pointer(layout: &Layout, address: u32) -> u32 {
+    address | u32::from(layout.name.starts_with("t32"))
 }
 
 /// Returns the words of the site at `ip` with `content`.
@@ -73,6 +85,10 @@ fn words(layout: &Layout, ip: u32, content: Content) -> Option<[u32; MAX_WORDS]>
             Slot::Kept(list) => *list.first().unwrap_or(&SET_12),
             Slot::A32B => a32::b(pc, target)?,
             Slot::A32Bl => a32::bl(pc, target)?,
+            Slot::T32Bl => u32::from(t32::bl(pc, target - 1)?[0]),
+            Slot::T32BlSecond => u32::from(t32::bl(pc.wrapping_sub(2), target - 1)?[1]),
+            Slot::T32Call => t32::word(t32::bl(pc, target - 1)?),
+            Slot::T32BW => t32::word(t32::b_w(pc, target - 1)?),
             Slot::MipsJ => mips::j(pc, target)?,
             Slot::MipsJal => mips::jal(pc, target)?,
             Slot::MipsLuiV1 => mips::lui_v1(target),
@@ -119,6 +135,20 @@ fn stores_are_those_of_the_tables() {
         // b ENTRY
         (&A32_GRAPH_JUMP, &[[0xe320_f000, 0xe320_f000, 0xea00_66ac]]),
         (
+            &T32_MCOUNT,
+            &[
+                // push {lr}; mov ip, lr
+                [0xb500, 0x46f4, 0x46f4],
+                // bl MCOUNT; b.n .+4; bl ENTRY
+                [0xf004, 0xe000, 0xf019],
+                [0xfab0, 0xfd5a, 0xfd5a],
+            ],
+        ),
+        // bl MCOUNT; nop.w; bl ENTRY
+        (&T32_FUNC_CALL, &[[0xfab0_f004, 0x8000_f3af, 0xfd5a_f019]]),
+        // b.w ENTRY
+        (&T32_GRAPH_JUMP, &[[0x8000_f3af, 0x8000_f3af, 0xbd5a_f019]]),
+        (
             &MIPS_CORE,
             &[
                 // jal MCOUNT; move ra, at; jal ENTRY
@@ -149,12 +179,12 @@ fn stores_are_those_of_the_tables() {
     ];
     assert_eq!(rows.len(), LAYOUTS.len());
 
-    let columns = [
-        content(State::Compiled, MCOUNT),
-        content(State::Off, ENTRY),
-        content(State::On, ENTRY),
-    ];
     for &(layout, table) in rows {
+        let columns = [
+            content(State::Compiled, pointer(layout, MCOUNT)),
+            content(State::Off, pointer(layout, ENTRY)),
+            content(State::On, pointer(layout, ENTRY)),
+        ];
         let name = layout.name;
         let first = layout.words[0].offset;
         assert_eq!(layout.words.len(), table.len(), "{name}");
@@ -162,10 +192,11 @@ fn stores_are_those_of_the_tables() {
         for (from, to) in [(0, 1), (1, 2), (2, 1)] {
             let expected: Vec<_> = table
                 .iter()
-                .zip((IP.wrapping_add_signed(first)..).step_by(4))
+                .zip((IP.wrapping_add_signed(first)..).step_by(layout.unit.size() as usize))
                 .filter(|(row, _)| row[from] != row[to])
                 .map(|(row, address)| Store {
                     address,
+                    unit: layout.unit,
                     old: row[from],
                     new: row[to],
                 })
@@ -197,6 +228,7 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
         let (ip, [mcount, entry]) = addresses(u)?;
         for layout in LAYOUTS {
             let name = layout.name;
+            let [mcount, entry] = [mcount, entry].map(|target| pointer(layout, target));
             let compiled = content(State::Compiled, mcount);
             let (off, on) = (content(State::Off, entry), content(State::On, entry));
             let Some(mut memory) = words(layout, ip, compiled) else {
@@ -223,8 +255,8 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
 
             let disabled = memory;
             for (from, to, after) in [(off, on, enabled), (on, off, disabled)] {
-                let store = layout.store(ip, from, to).expect(name);
-                assert_eq!(store.address, ip, "{name}");
+                let store = layout.store(ip, from, to).expect(name).expect(name);
+                assert_eq!((store.address, store.unit), (ip, layout.unit), "{name}");
                 apply(layout, ip, &mut memory, store);
                 assert_eq!(memory, after, "{name} at {ip:#x}: {from:x?} to {to:x?}");
                 let stores = layout.stores(ip, from, to).expect(name);
@@ -244,8 +276,9 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
 #[test]
 fn each_state_is_told_from_the_others() {
     for layout in LAYOUTS {
+        let entry = pointer(layout, ENTRY);
         for (have, want) in STATES.into_iter().flat_map(|a| STATES.map(|b| (a, b))) {
-            let words = words(layout, IP, content(have, ENTRY)).expect(layout.name);
+            let words = words(layout, IP, content(have, entry)).expect(layout.name);
             let target = layout.decode(IP, &words, want);
             // Within `ftrace_caller` there is nothing to initialise.
             let same = layout.words.iter().all(|word| match (have, want) {
@@ -260,7 +293,7 @@ fn each_state_is_told_from_the_others() {
                 "{name}: {have:?} as {want:?}"
             );
             if have == State::On && want == State::On {
-                assert_eq!(target, Some(ENTRY), "{name}");
+                assert_eq!(target, Some(entry), "{name}");
             }
         }
     }
@@ -272,11 +305,11 @@ fn every_bit_counts() {
         .into_iter()
         .flat_map(|layout| STATES.map(|s| (layout, s)))
     {
-        let good = words(layout, IP, content(state, ENTRY)).expect(layout.name);
+        let good = words(layout, IP, content(state, pointer(layout, ENTRY))).expect(layout.name);
         let target = layout.decode(IP, &good, state);
         assert!(target.is_some(), "{} {state:?}", layout.name);
         for (place, word) in layout.words.iter().enumerate() {
-            for bit in 0..32 {
+            for bit in 0..8 * layout.unit.size() {
                 let mut bad = good;
                 bad[place] ^= 1 << bit;
                 let allowed = match word.compiled {
@@ -293,11 +326,12 @@ fn every_bit_counts() {
 #[test]
 fn words_behind_the_site_do_not_count() {
     for layout in LAYOUTS {
-        let mut words = words(layout, IP, content(State::On, ENTRY)).expect(layout.name);
+        let entry = pointer(layout, ENTRY);
+        let mut words = words(layout, IP, content(State::On, entry)).expect(layout.name);
         words[layout.words.len()..].fill(0x1234_5678);
         assert_eq!(
             layout.decode(IP, &words, State::On),
-            Some(ENTRY),
+            Some(entry),
             "{}",
             layout.name
         );
@@ -306,11 +340,13 @@ fn words_behind_the_site_do_not_count() {
 
 #[test]
 fn unaligned_sites_are_refused() {
-    let (off, on) = (content(State::Off, ENTRY), content(State::On, ENTRY));
     for (layout, ip) in LAYOUTS
         .into_iter()
         .flat_map(|l| [1, 2, 3].map(|low| (l, IP + low)))
+        .filter(|(layout, ip)| layout.unit == Unit::Word || ip % 2 != 0)
     {
+        let entry = pointer(layout, ENTRY);
+        let (off, on) = (content(State::Off, entry), content(State::On, entry));
         assert_eq!(
             layout.stores(ip, off, on),
             Err(OutOfReach),
@@ -324,7 +360,7 @@ fn unaligned_sites_are_refused() {
             layout.name
         );
         for state in STATES {
-            let words = words(layout, IP, content(state, ENTRY)).expect(layout.name);
+            let words = words(layout, IP, content(state, entry)).expect(layout.name);
             assert_eq!(layout.decode(ip, &words, state), None, "{}", layout.name);
         }
     }
@@ -366,12 +402,133 @@ fn targets_out_of_reach_are_refused() {
 }
 
 #[test]
+fn t32_targets_out_of_reach_are_refused() {
+    const FIRST: u32 = IP + 4 - (1 << 24);
+    const LAST: u32 = IP + 4 + (1 << 24) - 2;
+
+    // As pointers to T32 code. What is none is A32 code, which only `blx` calls.
+    for (address, reached) in [
+        (FIRST - 2, false),
+        (FIRST, true),
+        (LAST, true),
+        (LAST + 2, false),
+    ] {
+        for layout in [&T32_MCOUNT, &T32_FUNC_CALL, &T32_GRAPH_JUMP] {
+            let name = layout.name;
+            let at = |target| [State::Off, State::On].map(|state| content(state, target));
+            let [off, on] = at(address + 1);
+            assert_eq!(
+                layout.store(IP, off, on).is_ok(),
+                reached,
+                "{name} {address:#x}"
+            );
+            let [off, on] = at(address);
+            let by_blx = layout.name == T32_FUNC_CALL.name && reached && address % 4 == 0;
+            assert_eq!(
+                layout.store(IP, off, on).is_ok(),
+                by_blx,
+                "{name} {address:#x}"
+            );
+        }
+    }
+}
+
+#[test]
+fn t32_tracers_can_be_a32_code() {
+    let on = |target| content(State::On, target);
+    let store = T32_FUNC_CALL
+        .store(IP, on(ENTRY | 1), on(ENTRY))
+        .unwrap()
+        .unwrap();
+    // blx ENTRY
+    assert_eq!((store.address, store.new), (IP, 0xed5a_f019));
+    let mut words = [0; MAX_WORDS];
+    words[0] = store.new;
+    assert_eq!(T32_FUNC_CALL.decode(IP, &words, State::On), Some(ENTRY));
+}
+
+#[test]
+fn two_targets_of_a_t32_site_take_one_store_or_none() {
+    let on = |target| content(State::On, target | 1);
+    // The first halfword alone; none; the second one.
+    let store = T32_MCOUNT.store(IP, on(ENTRY), on(ENTRY + 0x1000));
+    assert_eq!(store.map(|store| store.map(|s| s.address)), Ok(Some(IP)));
+    assert_eq!(T32_MCOUNT.store(IP, on(ENTRY), on(ENTRY)), Ok(None));
+    for target in [ENTRY + 4, ENTRY + 0x1004, ENTRY + 0x80_0000] {
+        let store = T32_MCOUNT.store(IP, on(ENTRY), on(target));
+        assert_eq!(store, Err(OutOfReach), "{target:#x}");
+    }
+}
+
+/// Wherever a T32 site is, it gets from what it calls to the entry that saves all registers by at
+/// most one store; and but for 4 KB in 4 MB both are what was asked for.
+#[test]
+fn every_t32_site_can_change_its_entry() {
+    const WITH_REGS: u32 = ENTRY + 0x1000;
+
+    let mut replaced = 0;
+    // All sites near a multiple of 4 MB from the entry, where bits of the second halfword change.
+    for boundary in -3..=3i32 {
+        let middle = ENTRY.wrapping_add_signed(boundary << 22);
+        for ip in (middle - 0x3000..middle + 0x3000).step_by(2) {
+            let plain = T32_MCOUNT.target_beside(ip, ENTRY | 1, WITH_REGS | 1);
+            let [off, on] = [State::Off, State::On].map(|state| content(state, plain));
+            let with_regs = content(State::On, WITH_REGS | 1);
+            for (from, to) in [
+                (off, on),
+                (off, with_regs),
+                (on, with_regs),
+                (with_regs, off),
+            ] {
+                let store = T32_MCOUNT.store(ip, from, to);
+                assert!(store.is_ok(), "{ip:#x}: {from:x?} to {to:x?}");
+            }
+            if plain != ENTRY | 1 {
+                assert_eq!(plain, WITH_REGS | 1);
+                replaced += 1;
+            }
+        }
+    }
+    // None where the offset changes its sign.
+    assert_eq!(replaced, 6 * 0x1000 / 2);
+
+    // And all others, by their distance from that multiple.
+    let first = ENTRY - (1 << 24) + 0x4000;
+    for ip in (first..ENTRY + (1 << 24) - 0x4000).step_by(0xffe) {
+        let offset = ENTRY.wrapping_sub(ip).wrapping_sub(4) as i32;
+        let (a, b) = (offset >> 22, (offset + 0x1000) >> 22);
+        let expected = if a == b || (a, b) == (-1, 0) {
+            ENTRY
+        } else {
+            WITH_REGS
+        };
+        let plain = T32_MCOUNT.target_beside(ip, ENTRY | 1, WITH_REGS | 1);
+        assert_eq!(plain, expected | 1, "{ip:#x}");
+    }
+}
+
+#[test]
+fn other_sites_call_what_is_asked_for() {
+    for layout in LAYOUTS.into_iter().filter(|layout| !layout.splits_target()) {
+        let [entry, other] = [ENTRY, MCOUNT].map(|target| pointer(layout, target));
+        let target = layout.target_beside(IP, entry, other);
+        assert_eq!(target, entry, "{}", layout.name);
+        assert!(layout.reaches(IP, entry), "{}", layout.name);
+    }
+    let split = LAYOUTS.into_iter().filter(|layout| layout.splits_target());
+    let split: Vec<_> = split.map(|layout| layout.name).collect();
+    assert_eq!(split, [T32_MCOUNT.name, MIPS_MODULE.name]);
+    assert!(!T32_MCOUNT.reaches(IP, (IP + (1 << 24) + 4) | 1));
+}
+
+#[test]
 fn two_targets_of_a_module_site_take_one_store_or_none() {
     let on = |target| content(State::On, target);
     let at_ip = MIPS_MODULE.store(IP, on(ENTRY), on(ENTRY + 0x1_0000));
-    assert_eq!(at_ip.map(|store| store.address), Ok(IP));
-    // Both words; the second alone; the second, and the first by the carry; none.
-    for target in [ENTRY + 0x1_0004, ENTRY + 4, ENTRY & !0xffff, ENTRY] {
+    assert_eq!(at_ip.map(|store| store.map(|s| s.address)), Ok(Some(IP)));
+    assert_eq!(MIPS_MODULE.store(IP, on(ENTRY), on(ENTRY)), Ok(None));
+    // Both words; the second alone; the second, and the first by the carry.
+    for target in [ENTRY + 0x1_0004, ENTRY + 4, ENTRY & !0xffff] {
         let store = MIPS_MODULE.store(IP, on(ENTRY), on(target));
         assert_eq!(store, Err(OutOfReach), "{target:#x}");
     }
@@ -382,12 +539,14 @@ fn two_targets_of_a_module_site_take_one_store_or_none() {
 
 #[test]
 fn one_store_goes_from_target_to_target() {
-    let on = |target| content(State::On, target);
-    for layout in LAYOUTS
-        .into_iter()
-        .filter(|layout| layout.name != MIPS_MODULE.name)
-    {
+    for layout in LAYOUTS.into_iter().filter(|layout| !layout.splits_target()) {
+        let on = |target| content(State::On, pointer(layout, target));
         let store = layout.store(IP, on(MCOUNT), on(ENTRY)).expect(layout.name);
-        assert_eq!(store.address, IP, "{}", layout.name);
+        assert_eq!(
+            store.map(|store| store.address),
+            Some(IP),
+            "{}",
+            layout.name
+        );
     }
 }
