@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A32 instructions.
+//! A32 instructions, and what they have in common with T32's.
 
 use anyhow::Result;
 use capstone::arch::arm::ArchExtraMode;
 use capstone::arch::arm::ArchMode;
 use capstone::arch::arm::ArmCC;
+use capstone::arch::arm::ArmInsnDetail;
 use capstone::arch::arm::ArmOperand;
 use capstone::arch::arm::ArmOperandType;
 use capstone::arch::arm::ArmReg;
@@ -42,11 +43,18 @@ const UDF_MASK: u32 = 0xfff0_00f0;
 
 /// Instructions whose first operand is a register that they only write.
 const WRITE_ONE: &[&str] = &[
-    "adc", "add", "adr", "and", "asr", "bic", "clz", "eor", "ldr", "ldrb", "ldrbt", "ldrex",
-    "ldrexb", "ldrexh", "ldrh", "ldrsb", "ldrsh", "ldrt", "lsl", "lsr", "mla", "mls", "mov",
-    "movw", "mrs", "mul", "mvn", "orr", "rbit", "rev", "rev16", "revsh", "ror", "rrx", "rsb",
-    "rsc", "sbc", "sbfx", "sdiv", "smlabb", "smulbb", "strex", "strexb", "strexd", "strexh", "sub",
-    "sxtab", "sxtah", "sxtb", "sxth", "ubfx", "udiv", "uxtab", "uxtah", "uxtb", "uxth",
+    "adc", "add", "addw", "adr", "and", "asr", "bic", "clz", "eor", "ldr", "ldrb", "ldrbt",
+    "ldrex", "ldrexb", "ldrexh", "ldrh", "ldrsb", "ldrsh", "ldrt", "lsl", "lsr", "mla", "mls",
+    "mov", "movw", "mrs", "mul", "mvn", "orn", "orr", "rbit", "rev", "rev16", "revsh", "ror",
+    "rrx", "rsb", "rsc", "sbc", "sbfx", "sdiv", "smlabb", "smulbb", "strex", "strexb", "strexd",
+    "strexh", "sub", "subw", "sxtab", "sxtah", "sxtb", "sxth", "ubfx", "udiv", "uxtab", "uxtah",
+    "uxtb", "uxth",
+];
+
+/// Instructions that T32 also has with two operands, of which they read and write the first one.
+const ARITHMETIC: &[&str] = &[
+    "adc", "add", "and", "asr", "bic", "eor", "lsl", "lsr", "mul", "orn", "orr", "ror", "sbc",
+    "sub",
 ];
 
 /// The same of the first two operands.
@@ -77,74 +85,117 @@ impl Decoder {
     /// Whatever is not known for certain to be only written counts as read.
     pub fn decode(&self, address: u32, word: u32) -> Result<Option<Insn>> {
         if word & UDF_MASK == UDF {
-            return Ok(Some(Insn {
-                reads: 0,
-                writes: 0,
-                condition: ALWAYS,
-                changes_flags: false,
-                flow: Flow::Stop,
-                conditional: false,
-                slot: Slot::None,
-            }));
+            return Ok(Some(stop(4)));
         }
         let decoded = self
             .0
             .disasm_count(&word.to_le_bytes(), u64::from(address), 1)?;
-        let Some(insn) = decoded.first() else {
-            return Ok(None);
-        };
-        let name = self.0.insn_name(insn.id()).unwrap_or_default();
-        let detail = self.0.insn_detail(insn)?;
-        let arch = detail.arch_detail();
-        let Some(arm) = arch.arm() else {
-            return Ok(None);
-        };
-        let operands: Vec<ArmOperand> = arm.operands().collect();
-        let written = written(&name, operands.len());
-        let (mut reads, mut writes) = (0, 0);
-        for (at, operand) in operands.iter().enumerate() {
-            match &operand.op_type {
-                ArmOperandType::Reg(reg) if written.contains(&at) => writes |= bit(*reg),
-                ArmOperandType::Reg(reg) => reads |= bit(*reg),
-                ArmOperandType::Mem(mem) => reads |= bit(mem.base()) | bit(mem.index()),
-                _ => (),
-            }
-            reads |= shifted_by(&operand.shift);
+        match decoded.first() {
+            Some(insn) => describe(&self.0, insn, |_, _| sets_flags(word)),
+            None => Ok(None),
         }
-        let condition = condition(arm.cc());
-        // `mrs` copies the flags too, but what it is for is the mask of interrupts.
-        if condition != ALWAYS || ["adc", "sbc", "rsc", "rrx"].contains(&name.as_str()) {
-            reads |= FLAGS;
-        }
-        if sets_flags(word) {
-            writes |= FLAGS;
-        }
+    }
+}
 
-        let target = match operands.last().map(|o| &o.op_type) {
-            Some(ArmOperandType::Imm(target)) => Some(*target as u32),
-            _ => None,
-        };
-        let flow = match (name.as_str(), target) {
-            ("b", Some(target)) => Flow::Jump(target),
-            ("bl" | "blx", Some(target)) => Flow::Call(target),
-            ("blx", None) => Flow::CallIndirect { private: false },
-            ("bx", _) if reads & LR != 0 => Flow::Return,
-            ("bx" | "bxj", _) => Flow::JumpIndirect,
-            ("hlt", _) => Flow::Stop,
-            ("mov", _) if writes & PC != 0 && reads & LR != 0 => Flow::Return,
-            ("pop" | "ldm" | "ldmda" | "ldmdb" | "ldmib", _) if writes & PC != 0 => Flow::Return,
-            _ if writes & PC != 0 => Flow::JumpIndirect,
-            _ => Flow::Next,
-        };
-        Ok(Some(Insn {
-            reads,
-            writes,
-            condition,
-            changes_flags: sets_flags(word) || CHANGE_FLAGS.contains(&name.as_str()),
-            flow,
-            conditional: condition != ALWAYS,
-            slot: Slot::None,
-        }))
+/// What an instruction of either instruction set does. `sets_flags` says whether it is one for
+/// arithmetic that sets flags.
+pub fn describe(
+    capstone: &Capstone,
+    insn: &capstone::Insn,
+    sets_flags: impl Fn(&str, &ArmInsnDetail) -> bool,
+) -> Result<Option<Insn>> {
+    let name = capstone.insn_name(insn.id()).unwrap_or_default();
+    let detail = capstone.insn_detail(insn)?;
+    let arch = detail.arch_detail();
+    let Some(arm) = arch.arm() else {
+        return Ok(None);
+    };
+    let operands: Vec<ArmOperand> = arm.operands().collect();
+    let written = written(&name, operands.len());
+    let (mut reads, mut writes) = (0, 0);
+    let mut base = None;
+    for (at, operand) in operands.iter().enumerate() {
+        match &operand.op_type {
+            ArmOperandType::Reg(reg) if written.contains(&at) => writes |= bit(*reg),
+            ArmOperandType::Reg(reg) => reads |= bit(*reg),
+            ArmOperandType::Mem(mem) => {
+                reads |= bit(mem.base()) | bit(mem.index());
+                base = Some(u32::from(mem.base().0));
+            }
+            _ => (),
+        }
+        reads |= shifted_by(&operand.shift);
+    }
+    // `add ip, r0` of T32 is `add ip, ip, r0`.
+    if operands.len() == 2 && ARITHMETIC.contains(&name.as_str()) {
+        reads |= writes;
+    }
+    let condition = condition(arm.cc());
+    // `mrs` copies the flags too, but what it is for is the mask of interrupts.
+    if condition != ALWAYS || ["adc", "sbc", "rsc", "rrx"].contains(&name.as_str()) {
+        reads |= FLAGS;
+    }
+    let sets_flags = sets_flags(&name, arm);
+    if sets_flags {
+        writes |= FLAGS;
+    }
+
+    let target = match operands.last().map(|o| &o.op_type) {
+        Some(ArmOperandType::Imm(target)) => Some(*target as u32),
+        _ => None,
+    };
+    let (on_stack, on_pc) = (
+        base == Some(ArmReg::ARM_REG_SP),
+        base == Some(ArmReg::ARM_REG_PC),
+    );
+    let flow = match (name.as_str(), target) {
+        ("b" | "cbz" | "cbnz", Some(target)) => Flow::Jump(target),
+        ("bl" | "blx", Some(target)) => Flow::Call(target),
+        ("blx", None) => Flow::CallIndirect { private: false },
+        ("bx", _) if reads & LR != 0 => Flow::Return,
+        ("tbb", _) if on_pc => Flow::JumpTable { entry: 1 },
+        ("tbh", _) if on_pc => Flow::JumpTable { entry: 2 },
+        ("bx" | "bxj" | "tbb" | "tbh", _) => Flow::JumpIndirect,
+        ("hlt" | "udf", _) => Flow::Stop,
+        ("mov", _) if writes & PC != 0 && reads & LR != 0 => Flow::Return,
+        ("pop" | "ldm" | "ldmda" | "ldmdb" | "ldmib", _) if writes & PC != 0 => Flow::Return,
+        // How T32 pops one register.
+        ("ldr", _) if writes & PC != 0 && on_stack => Flow::Return,
+        _ if writes & PC != 0 => Flow::JumpIndirect,
+        _ => Flow::Next,
+    };
+    Ok(Some(Insn {
+        size: u32::try_from(insn.len())?,
+        reads,
+        writes,
+        condition,
+        changes_flags: sets_flags || CHANGE_FLAGS.contains(&name.as_str()),
+        flow,
+        conditional: condition != ALWAYS || ["cbz", "cbnz"].contains(&name.as_str()),
+        slot: Slot::None,
+    }))
+}
+
+/// Where the linker's veneer at `start` goes, which consists of `words`: the way from A32 to T32 code
+/// of a jump.
+pub fn veneer_target(start: u32, words: [u32; 4]) -> Option<u32> {
+    // ldr ip, [pc, #4]; add ip, pc, ip; bx ip
+    const VENEER: [u32; 3] = [0xe59f_c004, 0xe08f_c00c, 0xe12f_ff1c];
+    let offset = words[3];
+    (words[..3] == VENEER).then(|| start.wrapping_add(12).wrapping_add(offset))
+}
+
+/// The instruction of `size` bytes from which nobody comes back.
+pub const fn stop(size: u32) -> Insn {
+    Insn {
+        size,
+        reads: 0,
+        writes: 0,
+        condition: ALWAYS,
+        changes_flags: false,
+        flow: Flow::Stop,
+        conditional: false,
+        slot: Slot::None,
     }
 }
 
@@ -297,6 +348,13 @@ mod tests {
             let got = (insn.reads, insn.writes, insn.flow, insn.condition);
             assert_eq!(got, (reads, writes, flow, ALWAYS), "{word:08x}");
         }
+    }
+
+    #[test]
+    fn veneers() {
+        let words = [0xe59f_c004, 0xe08f_c00c, 0xe12f_ff1c, 0xfff6_8911];
+        assert_eq!(veneer_target(0xc032_1158, words), Some(0xc028_9a75));
+        assert_eq!(veneer_target(0xc032_1158, [0; 4]), None);
     }
 
     #[test]

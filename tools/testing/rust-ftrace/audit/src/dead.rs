@@ -87,8 +87,8 @@ fn is_set_before(program: &Program, site: &Site, register: Regs) -> Result<bool>
     let Some(function) = program.image.function(site.ip) else {
         return Ok(true);
     };
-    for address in (function.start..site.start()).step_by(4) {
-        let writes = match program.insn(address)? {
+    for (_, insn) in program.body(function.start..site.start())? {
+        let writes = match insn {
             Some(insn) => insn.writes & register != 0 || insn.flow != Flow::Next,
             None => true,
         };
@@ -291,8 +291,8 @@ impl<'a> Walk<'a> {
             return Ok(*known);
         }
         let mut written = 0;
-        for address in (function.start..function.end).step_by(4) {
-            let Some(insn) = self.program.insn(address)? else {
+        for (_, insn) in self.program.body(function.start..function.end)? {
+            let Some(insn) = insn else {
                 continue;
             };
             written |= all & insn.writes;
@@ -312,7 +312,8 @@ impl<'a> Walk<'a> {
         let mut path = vec![reader];
         let mut at = reader;
         while let Some(&from) = self.from.get(&at).filter(|from| **from != at) {
-            if at.wrapping_sub(from) != 4 {
+            let insn = self.program.insn(from).ok().flatten();
+            if insn.is_none_or(|insn| insn.behind(from) != at) {
                 path.push(from);
             }
             at = from;

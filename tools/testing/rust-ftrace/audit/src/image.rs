@@ -11,6 +11,8 @@ use std::path::Path;
 use anyhow::bail;
 use anyhow::Context as _;
 use anyhow::Result;
+use ftrace_pure::insn::t32;
+use ftrace_pure::site::Unit;
 use object::elf;
 use object::Architecture;
 use object::File;
@@ -38,6 +40,7 @@ const R_MIPS_PC26_S2: u32 = 61;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
     A32,
+    T32,
     Mips32,
     Mips32R6,
 }
@@ -54,6 +57,32 @@ struct Section {
 impl Section {
     fn range(&self) -> Range<u32> {
         self.start..self.start + 4 * self.words.len() as u32
+    }
+
+    fn halfword(&mut self, address: u32) -> Option<(&mut u32, u32)> {
+        let offset = address.checked_sub(self.start)?;
+        let word = self.words.get_mut((offset / 4) as usize)?;
+        Some((word, 8 * (offset & 2)))
+    }
+
+    /// Makes the `bl` or `b.w` at an address one to `target`, plus what it is relative to itself.
+    fn relocate_t32(&mut self, place: u32, target: u32) -> Result<()> {
+        let mut hw = [0; 2];
+        for (hw, address) in hw.iter_mut().zip([place, place + 2]) {
+            let (word, shift) = self.halfword(address).context("outside of its section")?;
+            *hw = (*word >> shift) as u16;
+        }
+        let to = |old: u32| target.wrapping_add(old.wrapping_sub(place));
+        let relocated = match t32::bl_target(place, hw) {
+            Some(old) => t32::bl(place, to(old)),
+            None => t32::b_w_target(place, hw).and_then(|old| t32::b_w(place, to(old))),
+        };
+        let relocated = relocated.with_context(|| format!("{hw:04x?} is not a branch"))?;
+        for (hw, address) in relocated.into_iter().zip([place, place + 2]) {
+            let (word, shift) = self.halfword(address).context("outside of its section")?;
+            *word = *word & !(0xffff << shift) | u32::from(hw) << shift;
+        }
+        Ok(())
     }
 }
 
@@ -116,8 +145,8 @@ pub struct Image {
     functions: Vec<Function>,
     symbols: HashMap<String, u32>,
     names: HashMap<u32, String>,
-    /// Where runs of data start within code, and where code goes on.
-    data: BTreeMap<u32, bool>,
+    /// Where runs of instructions of a set start within code, or of data.
+    runs: BTreeMap<u32, Option<Isa>>,
 }
 
 impl Image {
@@ -132,7 +161,7 @@ impl Image {
         let module = file.kind() == ObjectKind::Relocatable;
         let mut loader = Loader::default();
         loader.lay_out(&file, isa, module)?;
-        loader.place_symbols(&file, module)?;
+        loader.place_symbols(&file, isa, module)?;
         if module {
             loader.relocate(&file, isa)?;
         }
@@ -147,7 +176,7 @@ impl Image {
             functions,
             symbols: loader.symbols,
             names: loader.names,
-            data: loader.data,
+            runs: loader.runs,
         })
     }
 
@@ -155,6 +184,56 @@ impl Image {
         let at = self.sections.partition_point(|s| s.start <= address);
         let section = &self.sections[at.checked_sub(1)?];
         section.range().contains(&address).then_some(section)
+    }
+
+    /// The instruction set of the code at an address, or of that ahead of data.
+    pub fn isa_at(&self, address: u32) -> Isa {
+        let mut runs = self.runs.range(..=address).rev();
+        runs.find_map(|(_, isa)| *isa).unwrap_or(self.isa)
+    }
+
+    /// The address of what a pointer to code points to.
+    pub fn code_address(&self, pointer: u32) -> u32 {
+        match self.isa {
+            Isa::A32 | Isa::T32 => pointer & !1,
+            Isa::Mips32 | Isa::Mips32R6 => pointer,
+        }
+    }
+
+    /// The code around an address that one instruction set and one function have.
+    pub fn run(&self, address: u32) -> Range<u32> {
+        let Some(section) = self.section(address) else {
+            return address..address;
+        };
+        let (mut start, mut end) = (section.range().start, section.range().end);
+        if let Some((run, _)) = self.runs.range(..=address).next_back() {
+            start = start.max(*run);
+        }
+        if let Some((run, _)) = self.runs.range(address + 1..).next() {
+            end = end.min(*run);
+        }
+        if let Some(function) = self.function(address) {
+            start = start.max(function.start);
+            end = end.min(function.end);
+        }
+        start..end
+    }
+
+    /// The unit of an instruction at an address.
+    pub fn unit(&self, address: u32, unit: Unit) -> Option<u32> {
+        match unit {
+            Unit::Half => self.halfword(address).map(u32::from),
+            Unit::Word => self.word(address),
+        }
+    }
+
+    /// The halfword at an address.
+    pub fn halfword(&self, address: u32) -> Option<u16> {
+        if !address.is_multiple_of(2) {
+            return None;
+        }
+        let word = self.word(address & !3)?;
+        Some((word >> (8 * (address & 2))) as u16)
     }
 
     /// The word at an address.
@@ -168,8 +247,9 @@ impl Image {
 
     /// Whether instructions are at an address.
     pub fn is_code(&self, address: u32) -> bool {
-        let is_data = self.data.range(..=address).next_back().map(|(_, d)| *d);
-        self.section(address).is_some_and(|s| s.code) && !is_data.unwrap_or(false)
+        let run = self.runs.range(..=address).next_back();
+        let is_data = run.is_some_and(|(_, isa)| isa.is_none());
+        self.section(address).is_some_and(|s| s.code) && !is_data
     }
 
     /// The function that an address lies in.
@@ -233,9 +313,13 @@ impl Image {
         for section in &self.sections {
             for (word, address) in section.words.iter().zip(section.range().step_by(4)) {
                 let left_out = places.iter().any(|place| place.contains(&address));
-                let points_to_code = word.is_multiple_of(4) && self.is_code(*word);
-                if points_to_code && !left_out && !self.is_code(address) {
-                    found.push(*word);
+                let to = self.code_address(*word);
+                let is_pointer = match self.isa_at(to) {
+                    Isa::T32 => to != *word,
+                    _ => word.is_multiple_of(4),
+                };
+                if is_pointer && self.is_code(to) && !left_out && !self.is_code(address) {
+                    found.push(to);
                 }
             }
         }
@@ -267,9 +351,9 @@ struct Loader {
     functions: Vec<Function>,
     symbols: HashMap<String, u32>,
     names: HashMap<u32, String>,
-    /// The addresses of the file's symbols.
-    addresses: HashMap<usize, u32>,
-    data: BTreeMap<u32, bool>,
+    /// What pointers to the file's symbols hold.
+    pointers: HashMap<usize, u32>,
+    runs: BTreeMap<u32, Option<Isa>>,
 }
 
 impl Loader {
@@ -290,7 +374,7 @@ impl Loader {
                 false => u32::try_from(section.address())?,
             };
             let little = match isa {
-                Isa::A32 if code => code_is_little,
+                Isa::A32 | Isa::T32 if code => code_is_little,
                 _ => file.is_little_endian(),
             };
             let words: Vec<u32> = section
@@ -320,7 +404,7 @@ impl Loader {
         Ok(())
     }
 
-    fn place_symbols(&mut self, file: &File, module: bool) -> Result<()> {
+    fn place_symbols(&mut self, file: &File, isa: Isa, module: bool) -> Result<()> {
         let mut external = EXTERN_BASE;
         for symbol in file.symbols() {
             let name = symbol.name().unwrap_or_default();
@@ -334,19 +418,23 @@ impl Loader {
                 }
                 (true, None) => continue,
             };
-            let address = base.wrapping_add(symbol.address() as u32);
-            self.addresses.insert(symbol.index().0, address);
-            // Mapping symbols of the ARM ELF specification.
-            match name.split('.').next() {
-                Some("$a" | "$t") => {
-                    self.data.insert(address, false);
-                    continue;
-                }
-                Some("$d") => {
-                    self.data.insert(address, true);
-                    continue;
-                }
-                _ => (),
+            let pointer = base.wrapping_add(symbol.address() as u32);
+            self.pointers.insert(symbol.index().0, pointer);
+            // A function of T32 has bit 0 set. `object` does not tell mapping symbols of the ARM
+            // ELF specification from data.
+            let address = match isa {
+                Isa::A32 | Isa::T32 if symbol.kind() == SymbolKind::Text => pointer & !1,
+                _ => pointer,
+            };
+            let run = match name.split('.').next() {
+                Some("$a") => Some(Some(Isa::A32)),
+                Some("$t") => Some(Some(Isa::T32)),
+                Some("$d") => Some(None),
+                _ => None,
+            };
+            if let Some(run) = run {
+                self.runs.insert(pointer, run);
+                continue;
             }
             if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
                 self.functions.push(Function {
@@ -377,7 +465,7 @@ impl Loader {
                 let RelocationTarget::Symbol(symbol) = relocation.target() else {
                     continue;
                 };
-                let Some(&target) = self.addresses.get(&symbol.0) else {
+                let Some(&pointer) = self.pointers.get(&symbol.0) else {
                     continue;
                 };
                 let RelocationFlags::Elf { r_type } = relocation.flags() else {
@@ -386,9 +474,18 @@ impl Loader {
                 let into = &mut self.sections[index];
                 let at = usize::try_from(offset / 4)?;
                 let place = into.start.wrapping_add(u32::try_from(offset)?);
+                if matches!(r_type, elf::R_ARM_THM_PC22 | elf::R_ARM_THM_JUMP24) && isa == Isa::A32
+                {
+                    into.relocate_t32(place, pointer & !1)?;
+                    continue;
+                }
+                let target = match isa {
+                    Isa::A32 | Isa::T32 => pointer & !1,
+                    Isa::Mips32 | Isa::Mips32R6 => pointer,
+                };
                 let word = into.words[at];
                 into.words[at] = match (isa, r_type) {
-                    (Isa::A32, elf::R_ARM_ABS32 | elf::R_ARM_TARGET1) => word.wrapping_add(target),
+                    (Isa::A32, elf::R_ARM_ABS32 | elf::R_ARM_TARGET1) => word.wrapping_add(pointer),
                     (Isa::A32, elf::R_ARM_CALL | elf::R_ARM_JUMP24 | elf::R_ARM_PC24) => {
                         // The addend holds the 8 that the processor adds to the pc.
                         let addend = ((word << 8) as i32 >> 6) as u32;
@@ -434,7 +531,9 @@ impl Loader {
                         | elf::R_ARM_PREL31
                         | elf::R_ARM_REL32
                         | elf::R_ARM_MOVW_ABS_NC
-                        | elf::R_ARM_MOVT_ABS,
+                        | elf::R_ARM_MOVT_ABS
+                        | elf::R_ARM_THM_MOVW_ABS_NC
+                        | elf::R_ARM_THM_MOVT_ABS,
                     ) => word,
                     _ => bail!(
                         "relocation {r_type} at {} is unknown",
@@ -465,7 +564,7 @@ pub mod fake {
         words: Vec<u32>,
         functions: Vec<Function>,
         sites: Vec<u32>,
-        data: BTreeMap<u32, bool>,
+        runs: BTreeMap<u32, Option<Isa>>,
     }
 
     impl Kernel {
@@ -475,7 +574,7 @@ pub mod fake {
                 words: Vec::new(),
                 functions: Vec::new(),
                 sites: Vec::new(),
-                data: BTreeMap::new(),
+                runs: BTreeMap::new(),
             }
         }
 
@@ -496,13 +595,25 @@ pub mod fake {
             start
         }
 
+        /// The same of T32 code, up to the end of a word.
+        pub fn t32_function(&mut self, name: &str, halfwords: &[u16]) -> u32 {
+            const NOP: u16 = 0xbf00;
+            let words = halfwords
+                .chunks(2)
+                .map(|hw| t32::word([hw[0], hw.get(1).copied().unwrap_or(NOP)]));
+            let start = self.function(name, &words.collect::<Vec<_>>());
+            self.runs.insert(start, Some(Isa::T32));
+            self.runs.entry(self.here()).or_insert(Some(self.isa));
+            start
+        }
+
         pub fn site(&mut self, ip: u32) {
             self.sites.push(ip);
         }
 
-        /// Makes what is from `start` to `end` data.
-        pub fn data(&mut self, start: u32, end: u32) {
-            self.data.extend([(start, true), (end, false)]);
+        /// Makes what is from `start` to `end` data, and what follows code of `isa`.
+        pub fn data(&mut self, start: u32, end: u32, isa: Isa) {
+            self.runs.extend([(start, None), (end, Some(isa))]);
         }
 
         pub fn image(self) -> Image {
@@ -528,7 +639,7 @@ pub mod fake {
                 ],
                 functions: self.functions,
                 symbols,
-                data: self.data,
+                runs: self.runs,
             }
         }
     }

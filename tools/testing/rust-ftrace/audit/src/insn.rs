@@ -8,6 +8,7 @@ use crate::a32;
 use crate::image::Image;
 use crate::image::Isa;
 use crate::mips;
+use crate::t32;
 
 /// Registers, a bit for each.
 pub type Regs = u64;
@@ -30,6 +31,10 @@ pub enum Flow {
     },
     /// A jump to what a register or memory holds.
     JumpIndirect,
+    /// A jump by twice what one of the entries says that follow, each of so many bytes.
+    JumpTable {
+        entry: u32,
+    },
     Return,
     /// An exception from which nobody comes back.
     Stop,
@@ -46,6 +51,8 @@ pub enum Slot {
 /// An instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Insn {
+    /// Its number of bytes.
+    pub size: u32,
     /// Registers whose values it can depend on.
     pub reads: Regs,
     /// Registers of whose values nothing is left.
@@ -64,7 +71,7 @@ impl Insn {
     /// Address from which a call returns, or to which a branch that is not taken goes on.
     pub fn behind(&self, address: u32) -> u32 {
         match self.slot {
-            Slot::None => address.wrapping_add(4),
+            Slot::None => address.wrapping_add(self.size),
             Slot::Always | Slot::IfTaken => address.wrapping_add(8),
         }
     }
@@ -72,14 +79,14 @@ impl Insn {
 
 /// Decodes instructions of an image.
 pub enum Decoder {
-    A32(a32::Decoder),
+    Arm(a32::Decoder, t32::Decoder),
     Mips(mips::Decoder),
 }
 
 impl Decoder {
     pub fn new(image: &Image) -> Result<Self> {
         Ok(match image.isa {
-            Isa::A32 => Self::A32(a32::Decoder::new()?),
+            Isa::A32 | Isa::T32 => Self::Arm(a32::Decoder::new()?, t32::Decoder::new()?),
             Isa::Mips32 | Isa::Mips32R6 => Self::Mips(mips::Decoder::new(image.isa)?),
         })
     }
@@ -87,8 +94,16 @@ impl Decoder {
     /// The instruction `word` at `address`, [`None`] if there is no such instruction.
     pub fn decode(&self, address: u32, word: u32) -> Result<Option<Insn>> {
         match self {
-            Self::A32(decoder) => decoder.decode(address, word),
+            Self::Arm(decoder, _) => decoder.decode(address, word),
             Self::Mips(decoder) => decoder.decode(address, word),
+        }
+    }
+
+    /// The T32 instructions that `halfwords` from `start` on are.
+    pub fn decode_t32(&self, start: u32, halfwords: &[u16]) -> Result<Vec<(u32, Option<Insn>)>> {
+        match self {
+            Self::Arm(_, decoder) => decoder.decode(start, halfwords),
+            Self::Mips(_) => Ok(Vec::new()),
         }
     }
 
@@ -96,7 +111,7 @@ impl Decoder {
     /// calls may change.
     pub fn clobbered(&self) -> Regs {
         match self {
-            Self::A32(_) => a32::CLOBBERED,
+            Self::Arm(..) => a32::CLOBBERED,
             Self::Mips(_) => mips::CLOBBERED,
         }
     }
@@ -105,7 +120,7 @@ impl Decoder {
     pub fn results(&self) -> Regs {
         match self {
             // What is returned is not among the clobbered registers.
-            Self::A32(_) => 0,
+            Self::Arm(..) => 0,
             Self::Mips(_) => mips::RESULTS,
         }
     }
@@ -113,7 +128,7 @@ impl Decoder {
     /// What a call changes for sure, besides results.
     pub fn lost_in_calls(&self) -> Regs {
         match self {
-            Self::A32(_) => a32::FLAGS,
+            Self::Arm(..) => a32::FLAGS,
             Self::Mips(_) => 0,
         }
     }
@@ -121,7 +136,7 @@ impl Decoder {
     /// The names of registers.
     pub fn names(&self, regs: Regs) -> String {
         let name = match self {
-            Self::A32(_) => a32::name,
+            Self::Arm(..) => a32::name,
             Self::Mips(_) => mips::name,
         };
         let names: Vec<_> = (0..Regs::BITS)

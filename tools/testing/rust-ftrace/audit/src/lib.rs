@@ -24,6 +24,7 @@ mod mips;
 mod path;
 mod program;
 mod sites;
+mod t32;
 
 #[cfg(test)]
 mod tests;

@@ -176,6 +176,7 @@ impl Decoder {
             _ => (Flow::Next, false, Slot::None),
         };
         Ok(Some(Insn {
+            size: 4,
             reads,
             writes,
             condition: ALWAYS,
@@ -222,6 +223,7 @@ fn unknown(word: u32) -> Option<Insn> {
         _ => return None,
     };
     Some(Insn {
+        size: 4,
         reads,
         writes,
         condition: ALWAYS,

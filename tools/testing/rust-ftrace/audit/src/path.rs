@@ -23,6 +23,7 @@ use anyhow::Context as _;
 use anyhow::Result;
 use rustc_demangle::demangle;
 
+use crate::a32;
 use crate::constants;
 use crate::image::Function;
 use crate::image::Isa;
@@ -88,7 +89,7 @@ const PANICS: &str = "core::panicking::";
 /// Makes what was stored visible.
 fn publisher(isa: Isa) -> &'static str {
     match isa {
-        Isa::A32 => "rust_helper_flush_icache_range",
+        Isa::A32 | Isa::T32 => "rust_helper_flush_icache_range",
         Isa::Mips32 | Isa::Mips32R6 => "ftrace_synci",
     }
 }
@@ -302,7 +303,9 @@ impl Path<'_> {
                     false => self.indirect(address)?,
                 }
             }
-            Flow::Next | Flow::Jump(_) | Flow::Return | Flow::Stop => Vec::new(),
+            Flow::Next | Flow::Jump(_) | Flow::JumpTable { .. } | Flow::Return | Flow::Stop => {
+                Vec::new()
+            }
         })
     }
 
@@ -312,7 +315,11 @@ impl Path<'_> {
         let Some(function) = image.function(address) else {
             return Ok(vec![Callee::Unknown]);
         };
-        if image.isa != Isa::A32 {
+        let word = |at: u32| image.word(function.start.wrapping_add(4 * at)).unwrap_or(0);
+        if let Some(target) = a32::veneer_target(function.start, [0, 1, 2, 3].map(word)) {
+            return Ok(vec![Callee::Function(image.code_address(target))]);
+        }
+        if matches!(image.isa, Isa::Mips32 | Isa::Mips32R6) {
             let mut targets = self.targets.borrow_mut();
             let targets = match targets.entry(function.start) {
                 Entry::Occupied(known) => known.into_mut(),

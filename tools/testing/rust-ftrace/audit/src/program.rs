@@ -5,12 +5,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use anyhow::bail;
 use anyhow::Result;
 
 use crate::image::Function;
 use crate::image::Image;
+use crate::image::Isa;
 use crate::image::EX_TABLE;
 use crate::image::JUMP_TABLE;
 use crate::image::MCOUNT_LOC;
@@ -18,6 +20,7 @@ use crate::insn::Decoder;
 use crate::insn::Flow;
 use crate::insn::Insn;
 use crate::insn::Slot;
+use crate::t32;
 
 /// An image with its instructions decoded on demand.
 pub struct Program<'a> {
@@ -48,11 +51,15 @@ pub enum Edge {
 impl<'a> Program<'a> {
     pub fn new(image: &'a Image) -> Result<Self> {
         let mut detours: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut add = |entry: &[u32]| {
+            let [from, to] = [entry[0], entry[1]].map(|pointer| image.code_address(pointer));
+            detours.entry(from).or_default().push(to);
+        };
         for entry in image.table(&EX_TABLE)?.chunks_exact(2) {
-            detours.entry(entry[0]).or_default().push(entry[1]);
+            add(entry);
         }
         for entry in image.table(&JUMP_TABLE)?.chunks_exact(3) {
-            detours.entry(entry[0]).or_default().push(entry[1]);
+            add(entry);
         }
         Ok(Self {
             image,
@@ -69,6 +76,16 @@ impl<'a> Program<'a> {
         if let Some(insn) = self.insns.borrow().get(&address) {
             return Ok(*insn);
         }
+        if self.image.isa_at(address) == Isa::T32 {
+            if !self.image.is_code(address) {
+                let halfword = |address| self.image.halfword(address).unwrap_or(0);
+                let hw = [halfword(address), halfword(address.wrapping_add(2))];
+                return Ok(t32::written_as_data(hw));
+            }
+            self.decode_run(address)?;
+            let mut insns = self.insns.borrow_mut();
+            return Ok(*insns.entry(address).or_default());
+        }
         let insn = match self.image.word(address) {
             Some(word) => self.decoder.decode(address, word)?,
             None => None,
@@ -78,6 +95,51 @@ impl<'a> Program<'a> {
         let insn = insn.filter(|insn| self.image.is_code(address) || is_trap(insn));
         self.insns.borrow_mut().insert(address, insn);
         Ok(insn)
+    }
+
+    /// Decodes the T32 instructions around an address.
+    fn decode_run(&self, address: u32) -> Result<()> {
+        let run = self.image.run(address);
+        let halfwords = run.clone().step_by(2).map(|a| self.image.halfword(a));
+        let halfwords: Vec<u16> = halfwords.collect::<Option<_>>().unwrap_or_default();
+        let decoded = self.decoder.decode_t32(run.start, &halfwords)?;
+        self.insns.borrow_mut().extend(decoded);
+        Ok(())
+    }
+
+    /// The instructions of a function, data left out, by their addresses.
+    pub fn body(&self, function: Range<u32>) -> Result<Vec<(u32, Option<Insn>)>> {
+        let mut body = Vec::new();
+        let mut address = function.start;
+        while address < function.end {
+            let insn = self.insn(address)?;
+            let unit = match self.image.isa_at(address) {
+                Isa::T32 => 2,
+                _ => 4,
+            };
+            body.push((address, insn));
+            address = address.wrapping_add(insn.map_or(unit, |insn| insn.size));
+        }
+        Ok(body)
+    }
+
+    /// Where the jump at an address can go by the table behind it, which may be padded: entries of
+    /// so many bytes, each half the distance.
+    fn table(&self, address: u32, insn: &Insn, bytes: u32) -> Vec<u32> {
+        let table = self.image.run(insn.behind(address));
+        let entry = |at: u32| {
+            let halfword = self.image.halfword(at & !1)?;
+            Some(match bytes {
+                1 => halfword >> (8 * (at & 1)) & 0xff,
+                _ => halfword,
+            })
+        };
+        table
+            .step_by(bytes as usize)
+            .filter_map(entry)
+            .map(|entry| insn.behind(address).wrapping_add(2 * u32::from(entry)))
+            .filter(|to| self.image.is_code(*to))
+            .collect()
     }
 
     /// Whether the function at an address can return.
@@ -99,7 +161,7 @@ impl<'a> Program<'a> {
                 break;
             };
             returns = match insn.flow {
-                Flow::Return | Flow::JumpIndirect => true,
+                Flow::Return | Flow::JumpIndirect | Flow::JumpTable { .. } => true,
                 Flow::Jump(to) => self.is_tail_call(Some(function), to) && self.returns(to)?,
                 _ => false,
             };
@@ -158,13 +220,17 @@ impl<'a> Program<'a> {
                     bail!("{} jumps to who knows where", self.image.name(address));
                 };
                 let first = self.stored.partition_point(|a| *a <= function.start);
-                let inside = self.stored[first..]
-                    .iter()
-                    .take_while(|a| **a < function.end);
-                edges.extend(inside.map(|to| Edge::Taken {
-                    to: *to,
-                    slot: in_slot,
-                }));
+                let inside = self.stored[first..].iter();
+                for &to in inside.take_while(|a| **a < function.end) {
+                    // Other data looks like an address as well: of half an instruction, say.
+                    if self.insn(to)?.is_some() {
+                        edges.push(Edge::Taken { to, slot: in_slot });
+                    }
+                }
+            }
+            Flow::JumpTable { entry } => {
+                let targets = self.table(address, insn, entry).into_iter();
+                edges.extend(targets.map(|to| Edge::Taken { to, slot: None }));
             }
             Flow::Return | Flow::Stop => (),
         }

@@ -10,6 +10,7 @@ use ftrace_pure::site::A32_MCOUNT;
 use ftrace_pure::site::MAX_WORDS;
 use ftrace_pure::site::MIPS_CORE;
 use ftrace_pure::site::MIPS_MODULE;
+use ftrace_pure::site::T32_MCOUNT;
 
 use crate::image::Image;
 use crate::image::Isa;
@@ -39,7 +40,9 @@ impl Site {
     /// The address behind the site.
     pub fn end(&self) -> u32 {
         let last = self.layout.words.last();
-        last.map_or(self.ip, |word| word.address(self.ip).wrapping_add(4))
+        last.map_or(self.ip, |word| {
+            word.address(self.ip).wrapping_add(self.layout.unit.size())
+        })
     }
 }
 
@@ -53,10 +56,11 @@ pub struct Sites {
     pub emptied: usize,
 }
 
-/// The layouts that the backend asks for, as `Arch::layout()` does: one for a kind of image.
-fn layout(image: &Image) -> &'static Layout {
-    match (image.isa, image.module) {
+/// The layout that the backend asks for, as `Arch::layout()` does: one for a kind of image.
+fn layout(image: &Image, ip: u32) -> &'static Layout {
+    match (image.isa_at(ip), image.module) {
         (Isa::A32, _) => &A32_MCOUNT,
+        (Isa::T32, _) => &T32_MCOUNT,
         (Isa::Mips32 | Isa::Mips32R6, false) => &MIPS_CORE,
         (Isa::Mips32 | Isa::Mips32R6, true) => &MIPS_MODULE,
     }
@@ -64,13 +68,15 @@ fn layout(image: &Image) -> &'static Layout {
 
 /// Decodes all sites.
 pub fn sites(image: &Image) -> Result<Sites> {
-    let layout = layout(image);
     let mut sites = Sites::default();
     for ip in image.table(&MCOUNT_LOC)? {
         if ip == 0 {
             sites.emptied += 1;
             continue;
         }
+        // As `ftrace_call_adjust()` does.
+        let ip = image.code_address(ip);
+        let layout = layout(image, ip);
         match check(image, layout, ip) {
             Ok(()) => sites.good.push(Site { ip, layout }),
             Err(problem) => {
@@ -86,15 +92,13 @@ fn check(image: &Image, layout: &Layout, ip: u32) -> Result<(), String> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
         let address = word.address(ip);
-        let code = image.word(address).filter(|_| image.is_code(address));
+        let code = image.unit(address, layout.unit);
+        let code = code.filter(|_| image.is_code(address));
         *insn = code.ok_or("is not in code")?;
     }
     let Some(target) = layout.decode(ip, &words, State::Compiled) else {
         let words = &words[..layout.words.len()];
-        return Err(format!(
-            "{words:08x?} is not a compiled {} site",
-            layout.name
-        ));
+        return Err(format!("{words:x?} is not a compiled {} site", layout.name));
     };
     if layout.name == MIPS_CORE.name {
         let ahead = image.word(ip.wrapping_sub(MIPS_CORE_AHEAD)).unwrap_or(0);
@@ -103,14 +107,14 @@ fn check(image: &Image, layout: &Layout, ip: u32) -> Result<(), String> {
         }
     }
     let mcount = match image.isa {
-        Isa::A32 => "__gnu_mcount_nc",
+        Isa::A32 | Isa::T32 => "__gnu_mcount_nc",
         Isa::Mips32 | Isa::Mips32R6 => "_mcount",
     };
     // The linker puts a veneer between where the branch does not reach.
     let veneer = format!("__{mcount}_veneer");
     if ![mcount, &veneer]
         .iter()
-        .any(|n| image.symbol(n) == Some(target))
+        .any(|n| image.symbol(n) == Some(image.code_address(target)))
     {
         return Err(format!("calls {} and not {mcount}", image.name(target)));
     }

@@ -4,6 +4,7 @@
 
 use ftrace_pure::insn::a32;
 use ftrace_pure::insn::mips;
+use ftrace_pure::insn::t32;
 
 use crate::constants;
 use crate::dead;
@@ -31,6 +32,21 @@ const BLX_R3: u32 = 0xe12f_ff33;
 const LDRLS_PC_R0: u32 = 0x979f_f100;
 /// Over one instruction.
 const BNE: u32 = 0x1a00_0000;
+
+// T32: `movs r0, #1`, `mov ip, r0`, `mov r0, ip`, `bx lr`, `cmp r0, #0`, `cbnz r0` over the next
+// two halfwords, `it ne` and `ite ne`.
+const T32_MOVS_R0_1: u16 = 0x2001;
+const T32_MOV_IP_R0: u16 = 0x4684;
+const T32_MOV_R0_IP: u16 = 0x4660;
+const T32_BX_LR: u16 = 0x4770;
+const T32_CMP_R0_0: u16 = 0x2800;
+const T32_CBNZ_R0: u16 = 0xb908;
+const T32_IT_NE: u16 = 0xbf18;
+const T32_ITE_NE: u16 = 0xbf14;
+/// `add ip, r0`, which is `add ip, ip, r0`.
+const T32_ADD_IP_R0: u16 = 0x4484;
+/// `tbb [pc, r0]`.
+const T32_TBB: [u16; 2] = [0xe8df, 0xf000];
 
 const MOVE_AT_RA: u32 = mips::MOVE_AT_RA[0];
 const MOVE_T4_ZERO: u32 = 0x0000_6025;
@@ -62,6 +78,27 @@ fn a32_function(ahead: &[u32], behind: &[u32]) -> Kernel {
     kernel.function("traced", &[ahead, &site, behind].concat());
     kernel.site(ip);
     kernel
+}
+
+/// The same for T32, with the site off the boundary of a word.
+fn t32_function(ahead: &[u16], behind: &[u16]) -> (Kernel, u32) {
+    let mut kernel = Kernel::new(Isa::A32);
+    let mcount = kernel.t32_function("__gnu_mcount_nc", &[T32_BX_LR]);
+    let mut ahead = ahead.to_vec();
+    if !ahead.len().is_multiple_of(2) {
+        ahead.insert(0, T32_MOVS_R0_1);
+    }
+    let ip = kernel.here() + 2 * ahead.len() as u32 + 2;
+    let [first, second] = t32::bl(ip, mcount).unwrap();
+    let site = [t32::PUSH_LR, first, second];
+    kernel.t32_function("traced", &[&ahead, &site[..], behind].concat());
+    // As recorded.
+    kernel.site(ip | 1);
+    (kernel, ip)
+}
+
+fn t32_reads(ahead: &[u16], behind: &[u16]) -> (Vec<String>, usize) {
+    audit(t32_function(ahead, behind).0)
 }
 
 /// The same for MIPS.
@@ -156,7 +193,7 @@ fn all_paths_are_followed() {
     let targets = [MOV_IP_1, MOV_R0_IP, BX_LR];
     kernel.function("traced", &[&site[..], &switch, &targets].concat());
     kernel.site(ip);
-    kernel.data(table, table + 8);
+    kernel.data(table, table + 8, Isa::A32);
     assert_eq!(audit(kernel), live(&["ip"]));
 }
 
@@ -182,6 +219,88 @@ fn flags_are_followed_like_registers() {
         a32_reads(&[CMP_R0_0], &[CMP_R0_0, MOVEQ_R0_1, BX_LR]),
         live(&[])
     );
+}
+
+#[test]
+fn t32_sites_are_checked() {
+    let (kernel, ip) = t32_function(&[], &[T32_BX_LR]);
+    assert_eq!(ip % 4, 2);
+    let image = kernel.image();
+    let found = sites::sites(&image).unwrap();
+    assert_eq!(found.bad, [""; 0]);
+    let layouts: Vec<_> = found.good.iter().map(|s| (s.ip, s.layout.name)).collect();
+    assert_eq!(layouts, [(ip, "t32-mcount")]);
+
+    let (mut kernel, ip) = t32_function(&[], &[T32_BX_LR]);
+    kernel.site(ip + 2);
+    let (problems, _) = audit(kernel);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].ends_with("is not a compiled t32-mcount site"));
+}
+
+#[test]
+fn t32_registers_are_followed() {
+    let set = [T32_MOV_IP_R0];
+    assert_eq!(t32_reads(&set, &[T32_MOV_R0_IP, T32_BX_LR]), live(&["ip"]));
+    let write = [T32_MOV_IP_R0, T32_MOV_R0_IP, T32_BX_LR];
+    assert_eq!(t32_reads(&set, &write), live(&[]));
+    // What is written in part is read.
+    let add = [T32_ADD_IP_R0, T32_BX_LR];
+    assert_eq!(t32_reads(&set, &add), live(&["ip"]));
+
+    // Only `cbnz` leads past the write.
+    let branch = [
+        T32_CBNZ_R0,
+        T32_MOV_IP_R0,
+        t32::MOV_IP_LR,
+        T32_MOV_R0_IP,
+        T32_BX_LR,
+    ];
+    assert_eq!(t32_reads(&set, &branch), live(&["ip"]));
+}
+
+#[test]
+fn t32_conditions_are_those_of_it() {
+    let set = [T32_MOV_IP_R0];
+    let half = [
+        T32_CMP_R0_0,
+        T32_IT_NE,
+        T32_MOV_IP_R0,
+        T32_MOV_R0_IP,
+        T32_BX_LR,
+    ];
+    assert_eq!(t32_reads(&set, &half), live(&["ip"]));
+    let both = [
+        T32_CMP_R0_0,
+        T32_ITE_NE,
+        T32_MOV_IP_R0,
+        t32::MOV_IP_LR,
+        T32_MOV_R0_IP,
+        T32_BX_LR,
+    ];
+    assert_eq!(t32_reads(&set, &both), live(&[]));
+    // The flags of before the site, and those that the function sets itself.
+    let flags = [T32_IT_NE, T32_MOVS_R0_1, T32_BX_LR];
+    assert_eq!(t32_reads(&[T32_CMP_R0_0], &flags), live(&["the flags"]));
+    let flags = [T32_MOVS_R0_1, T32_IT_NE, T32_MOVS_R0_1, T32_BX_LR];
+    assert_eq!(t32_reads(&[T32_CMP_R0_0], &flags), live(&[]));
+}
+
+#[test]
+fn t32_tables_of_jumps_are_followed() {
+    // The first entry leads to the write, the second one past it.
+    let table = u16::from_le_bytes([1, 2]);
+    let jump = [T32_TBB[0], T32_TBB[1], table];
+    let targets = [T32_MOV_IP_R0, T32_MOV_R0_IP, T32_BX_LR];
+    let (mut kernel, ip) = t32_function(&[T32_MOV_IP_R0], &[&jump[..], &targets].concat());
+    kernel.data(ip + 8, ip + 10, Isa::T32);
+    assert_eq!(audit(kernel), live(&["ip"]));
+
+    let only_write = u16::from_le_bytes([1, 1]);
+    let jump = [T32_TBB[0], T32_TBB[1], only_write];
+    let (mut kernel, ip) = t32_function(&[T32_MOV_IP_R0], &[&jump[..], &targets].concat());
+    kernel.data(ip + 8, ip + 10, Isa::T32);
+    assert_eq!(audit(kernel), live(&[]));
 }
 
 #[test]
