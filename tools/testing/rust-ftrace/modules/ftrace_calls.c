@@ -6,10 +6,13 @@
  *
  * calls each of the functions below as often, but for ftrace_calls_inner(),
  * which ftrace_calls_nonleaf() calls twice each time. Writing fails if a
- * result is wrong.
+ * result is wrong. The parameter "regs" does the same while the module itself
+ * traces ftrace_calls_leaf() with registers: it fails also if these are not
+ * those of each call.
  */
 
 #include <linux/bitops.h>
+#include <linux/ftrace.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/stdarg.h>
@@ -88,15 +91,22 @@ static int call_all(u32 i)
 	return ret;
 }
 
-static int calls_set(const char *val, const struct kernel_param *kp)
+static int call_often(u32 calls)
 {
-	u32 calls, i;
-	int ret;
+	int ret = 0;
+	u32 i;
 
-	ret = kstrtou32(val, 0, &calls);
 	for (i = 0; !ret && i < calls; i++)
 		ret = call_all(i);
 	return ret;
+}
+
+static int calls_set(const char *val, const struct kernel_param *kp)
+{
+	u32 calls;
+	int ret = kstrtou32(val, 0, &calls);
+
+	return ret ?: call_often(calls);
 }
 
 static const struct kernel_param_ops calls_ops = {
@@ -105,6 +115,63 @@ static const struct kernel_param_ops calls_ops = {
 
 module_param_cb(calls, &calls_ops, NULL, 0200);
 MODULE_PARM_DESC(calls, "Calls each function this many times");
+
+#if defined(CONFIG_ARM) && defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS)
+static u32 regs_seen, regs_wrong;
+
+/* The arguments of a leaf are where they were passed, see call_all() */
+static void notrace see_regs(unsigned long ip, unsigned long parent_ip,
+			     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = ftrace_get_regs(fregs);
+	u32 a = 0x9e3779b9 * regs_seen++;
+
+	if (!regs || regs->ARM_r0 != a || regs->ARM_r1 != ~a ||
+	    regs->ARM_r2 != a + 1 || regs->ARM_r3 != ~a - 1 ||
+	    regs->ARM_lr != parent_ip ||
+	    (regs->ARM_pc & ~1) != ip + MCOUNT_INSN_SIZE)
+		regs_wrong++;
+}
+
+static struct ftrace_ops regs_ops = {
+	.func = see_regs,
+	.flags = FTRACE_OPS_FL_SAVE_REGS,
+};
+
+static int regs_set(const char *val, const struct kernel_param *kp)
+{
+	char *name = "ftrace_calls_leaf";
+	u32 calls;
+	int ret;
+
+	ret = kstrtou32(val, 0, &calls);
+	if (ret)
+		return ret;
+	ret = ftrace_set_filter(&regs_ops, name, strlen(name), 1);
+	if (ret)
+		return ret;
+	regs_seen = 0;
+	regs_wrong = 0;
+	ret = register_ftrace_function(&regs_ops);
+	if (ret)
+		return ret;
+	ret = call_often(calls);
+	unregister_ftrace_function(&regs_ops);
+
+	if (ret || (regs_seen == calls && !regs_wrong))
+		return ret;
+	pr_err("%u calls, %u traced, %u with wrong registers\n", calls,
+	       regs_seen, regs_wrong);
+	return -EIO;
+}
+
+static const struct kernel_param_ops regs_param_ops = {
+	.set = regs_set,
+};
+
+module_param_cb(regs, &regs_param_ops, NULL, 0200);
+MODULE_PARM_DESC(regs, "Calls each function this many times, traced with registers");
+#endif
 
 MODULE_DESCRIPTION("Functions to trace");
 MODULE_LICENSE("GPL");
