@@ -148,6 +148,12 @@ pub const MACHINES: &[Machine] = &[
         ..MIPS
     },
     Machine {
+        name: "arm-thumb2",
+        options: "CONFIG_THUMB2_KERNEL=y\n",
+        tested_by: TestedBy::CheckAll,
+        ..ARM
+    },
+    Machine {
         name: "arm-no-plts",
         options: "# CONFIG_ARM_MODULE_PLTS is not set\n",
         tested_by: TestedBy::CheckAll,
