@@ -116,10 +116,15 @@ static atomic_long_t hits, counted_hits, bad_addresses;
 static unsigned long bad_ip, bad_parent;
 static unsigned long changes, rounds, errors;
 
+/* A pointer to a Thumb function is odd. */
+static unsigned long notrace code(unsigned long function)
+{
+	return IS_ENABLED(CONFIG_THUMB2_KERNEL) ? function & ~1UL : function;
+}
+
 static bool notrace is_site(unsigned long ip, unsigned long function)
 {
-	/* A Thumb function's address is odd. */
-	return ip - (function & ~1UL) < PROLOGUE_MAX;
+	return ip - code(function) < PROLOGUE_MAX;
 }
 
 static void notrace bad(unsigned long ip, unsigned long parent_ip)
@@ -234,7 +239,7 @@ static int change_loop(void *data)
 
 		/* If that CPU is offline, this one will do. */
 		set_cpus_allowed_ptr(current, cpumask_of(prandom_u32_state(&rnd) % nr_cpu_ids));
-		ret = ftrace_set_filter_ip(ops, address, test_bit(bit, traced), 0);
+		ret = ftrace_set_filter_ip(ops, code(address), test_bit(bit, traced), 0);
 		if (ret)
 			pr_err("%ps cannot be turned %s: %d\n", (void *)address,
 			       test_bit(bit, traced) ? "off" : "on", ret);
@@ -255,7 +260,7 @@ static struct task_struct *start(int (*loop)(void *), void *data, const char *na
 
 static int trace(struct ftrace_ops *ops, u32 (*function)(u32))
 {
-	int ret = ftrace_set_filter_ip(ops, (unsigned long)function, 0, 1);
+	int ret = ftrace_set_filter_ip(ops, code((unsigned long)function), 0, 1);
 
 	return ret ?: register_ftrace_function(ops);
 }
