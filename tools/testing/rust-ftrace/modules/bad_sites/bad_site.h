@@ -11,6 +11,7 @@
 /* What gcc emits in a module to call the profiling function, @label at the recorded address */
 #if defined(CONFIG_ARM)
 #define SITE(label)						\
+	THUMB("	.thumb\n")					\
 	"	push	{lr}\n"					\
 	label ":	bl	__gnu_mcount_nc\n"		\
 	"	bx	lr\n"
