@@ -254,8 +254,8 @@ fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
     code
 }
 
-/// ARM: `ftrace_modify_code()` and `__patch_text_real()` under `stop_machine()`. No processor but the one that stores is
-/// made to synchronise.
+/// ARM: `ftrace_modify_code()` and `__patch_text_real()` under `stop_machine()`. No processor but
+/// the one that stores is made to synchronise.
 pub fn change_stopped(code: &mut Code, change: Change) -> Vec<Step> {
     let stores = plan::stores(code, change);
     let compares = stores.iter().filter_map(|step| match *step {
