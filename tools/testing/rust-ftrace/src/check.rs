@@ -322,7 +322,7 @@ impl Check<'_> {
         let wants_build = |case: &str| wants("build", Some(&[case.to_owned()]));
         let boots_tests = wants("selftest", None) || wants("kunit", None);
         let boots_guest = wants("guest", Some(&tests));
-        let faults = guest::faults(self.ctx)?;
+        let faults = rootfs::tests(&guest::scripts(self.ctx), "faults")?;
         let boots_faults = wants("faults", Some(&faults));
         // Elsewhere the C backend's kernel is built for nothing, and there is no other userland.
         let is_compared = machine.tested_by == TestedBy::Check;
@@ -462,7 +462,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Modules with call sites that are none. ftrace turns itself off, so each takes a boot.
+    /// Scripts each of which takes a boot: after most of them ftrace has turned itself off.
     fn faults(
         &mut self,
         machine: &'static Machine,
@@ -474,16 +474,24 @@ impl Check<'_> {
         let mut cases = Vec::new();
         let asked = faults.iter().filter(|f| self.filter.keeps(&suite, f));
         for fault in asked.collect::<Vec<_>>() {
-            let append = format!("{QUIET_BOOT} filter={fault}");
-            let run = guest.run(self.ctx, "faults", &append, &Limits::default());
-            match run {
-                Ok(Output {
-                    failure: None,
-                    results,
-                    ..
-                }) => {
+            let (options, panic) = match fault.as_str() {
+                "boot" => ("ftrace=function trace_options=nooverwrite", None),
+                "panic" => ("", Some("sysrq triggered crash")),
+                _ => ("", None),
+            };
+            let limit = GUEST_TEST.as_secs();
+            let append = format!("{QUIET_BOOT} {options} filter={fault} limit={limit}");
+            let limits = Limits {
+                panic,
+                ..Limits::default()
+            };
+            match guest.run(self.ctx, "faults", &append, &limits) {
+                Ok(output) if output.failure.is_none() && panic.is_some() => {
+                    cases.push(Case::new(fault, Outcome::Passed, String::new()));
+                }
+                Ok(output) if output.failure.is_none() => {
                     let name = format!("{suite} {fault}");
-                    cases.extend(some(self.read_ktap(&name, &results)?, "guest test"));
+                    cases.extend(some(self.read_ktap(&name, &output.results)?, "guest test"));
                 }
                 Ok(output) => cases.extend(boot_cases(&output)),
                 Err(error) => cases.push(Case::new(fault, Outcome::Failed, format!("{error:#}"))),

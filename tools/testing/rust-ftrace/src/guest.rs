@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use anyhow::bail;
 use anyhow::Context as _;
 use anyhow::Result;
-use walkdir::WalkDir;
 
 use crate::bootlog;
 use crate::files;
@@ -201,21 +200,6 @@ pub fn scripts(ctx: &Context) -> PathBuf {
 
 /// What the names of the modules start with whose call sites are none.
 pub const BAD_SITES: &str = "ftrace_bad_";
-
-/// What those names end with.
-pub fn faults(ctx: &Context) -> Result<Vec<String>> {
-    let folder = ctx
-        .paths
-        .repo
-        .join("tools/testing/rust-ftrace/modules/bad_sites");
-    let mut names = Vec::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        let name = name.strip_prefix(BAD_SITES);
-        names.extend(name.and_then(|n| n.strip_suffix(".c")).map(str::to_owned));
-    }
-    Ok(names)
-}
 
 /// `make run`: shows the backend at work.
 pub fn demo(ctx: &Context, arch: &str, source: &Source) -> Result<()> {

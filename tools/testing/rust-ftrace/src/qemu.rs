@@ -46,6 +46,8 @@ pub struct Limits {
     pub silence: Duration,
     /// Bytes on the console.
     pub console: u64,
+    /// The panic that the guest is to end with, instead of saying that it is done.
+    pub panic: Option<&'static str>,
 }
 
 impl Default for Limits {
@@ -54,6 +56,7 @@ impl Default for Limits {
             total: Duration::from_secs(20 * 60),
             silence: Duration::from_secs(3 * 60),
             console: 64 << 20,
+            panic: None,
         }
     }
 }
@@ -64,12 +67,24 @@ impl Limits {
         self.total += more;
         self
     }
+
+    /// Returns what is wrong with a guest that ended in `failure`, or said that it was done.
+    fn judge(&self, failure: Option<Failure>, reset: bool) -> Option<Failure> {
+        match (self.panic, failure) {
+            (Some(panic), Some(Failure::Panic(line))) if line.ends_with(panic) => {
+                (!reset).then_some(Failure::TooLong(GRACE))
+            }
+            (Some(panic), None) => Some(Failure::Survived(panic)),
+            (_, failure) => failure,
+        }
+    }
 }
 
 /// How a boot went wrong.
 #[derive(Debug, PartialEq)]
 pub enum Failure {
     Panic(String),
+    Survived(&'static str),
     Silent(Duration),
     TooLong(Duration),
     Flood(u64),
@@ -80,6 +95,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panic(line) => write!(f, "the kernel panicked: {line}"),
+            Self::Survived(panic) => write!(f, "the kernel did not panic: {panic}"),
             Self::Silent(time) => write!(f, "the guest hangs: no output for {time:?}"),
             Self::TooLong(time) => write!(f, "the guest hangs: not done after {time:?}"),
             Self::Flood(limit) => write!(f, "the guest floods its console: over {limit} bytes"),
@@ -103,7 +119,7 @@ pub struct Boot<'a> {
 pub struct Output {
     pub console: String,
     pub results: String,
-    /// `None` when the guest said that it was done.
+    /// `None` when the guest ended as it was to.
     pub failure: Option<Failure>,
     pub log: PathBuf,
 }
@@ -207,7 +223,7 @@ fn watch(
         }
         if let Some((failure, since)) = &mut ending {
             if ended.is_some() || since.elapsed() > GRACE {
-                return Ok(failure.take());
+                return Ok(limits.judge(failure.take(), ended.is_some()));
             }
         } else if let Some(status) = ended {
             if last_look {
@@ -260,6 +276,10 @@ mod tests {
 
     /// Runs a shell script in QEMU's place; `$0` is the console, `$1` the results.
     fn fake(script: &str) -> Result<Option<Failure>> {
+        fake_that_panics(None, script)
+    }
+
+    fn fake_that_panics(panic: Option<&'static str>, script: &str) -> Result<Option<Failure>> {
         let dir = tempfile::tempdir()?;
         let console = dir.path().join("console");
         let results = dir.path().join("results");
@@ -267,6 +287,7 @@ mod tests {
             total: Duration::from_secs(4),
             silence: Duration::from_secs(1),
             console: 64 << 10,
+            panic,
         };
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(&console).arg(&results);
@@ -306,6 +327,23 @@ mod tests {
             failure,
             Some(Failure::Panic("Kernel panic - not syncing: Fatal".into()))
         );
+    }
+
+    #[test]
+    fn a_kernel_that_is_to_panic() {
+        let fake = |script| fake_that_panics(Some("Fatal"), script).unwrap();
+        let panic = "echo 'Kernel panic - not syncing: Fatal' > $0";
+        assert_eq!(fake(panic), None);
+        assert_eq!(
+            fake("echo 'Kernel panic - not syncing: Other' > $0"),
+            Some(Failure::Panic("Kernel panic - not syncing: Other".into()))
+        );
+        assert_eq!(
+            fake("echo 'guest: done' > $1"),
+            Some(Failure::Survived("Fatal"))
+        );
+        let stays = format!("{panic}; sleep 100");
+        assert_eq!(fake(&stays), Some(Failure::TooLong(GRACE)));
     }
 
     #[test]

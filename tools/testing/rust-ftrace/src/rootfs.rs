@@ -87,6 +87,7 @@ pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
         "/guest",
         "/guest/tests",
         "/guest/clients",
+        "/guest/faults",
         "/lib",
         "/lib/modules",
     ] {
@@ -97,20 +98,12 @@ pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
     list.file("/bin/busybox", busybox);
     list.file("/init", &guest.join("init"));
     list.file("/etc/motd", &guest.join("motd"));
-    for name in [
-        "lib",
-        "bench",
-        "check",
-        "demo",
-        "faults",
-        "ftracetest",
-        "why",
-    ] {
+    for name in ["lib", "bench", "check", "demo", "ftracetest", "why"] {
         list.file(&format!("/guest/{name}"), &guest.join(name));
     }
     let stress = "../../selftests/ftrace_stress/ftrace_stress.sh";
     list.file("/guest/ftrace_stress.sh", &guest.join(stress));
-    for folder in ["tests", "clients"] {
+    for folder in ["tests", "clients", "faults"] {
         for test in tests(guest, folder)? {
             let path = format!("{folder}/{test}");
             list.file(&format!("/guest/{path}"), &guest.join(path));

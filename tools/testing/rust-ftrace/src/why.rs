@@ -84,6 +84,7 @@ const LIMITS: Limits = Limits {
     total: Duration::from_secs(10 * 60),
     silence: Duration::from_secs(3 * 60),
     console: 64 << 20,
+    panic: None,
 };
 
 /// What became of a guest, in lines.
