@@ -136,10 +136,40 @@ struct Progress<'a> {
     faults: Vec<String>,
 }
 
-/// Runs those tests whose names `keeps` takes.
+/// The case that is about the kernel's log and no test.
+const LOG: &str = "log";
+
+impl Run {
+    /// The names of the tests that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &str> {
+        let failed = self.cases.iter().filter(|c| c.outcome == Outcome::Failed);
+        failed.map(|c| c.name.as_str()).filter(|name| *name != LOG)
+    }
+
+    /// Takes the results of a later run of some of the tests. A fault in the log remains one.
+    pub fn update(&mut self, later: Run) {
+        for mut case in later.cases {
+            let Some(earlier) = self.cases.iter_mut().find(|c| c.name == case.name) else {
+                continue;
+            };
+            if case.name == LOG && case.outcome == Outcome::Passed {
+                continue;
+            }
+            if earlier.outcome == Outcome::Failed && case.outcome == Outcome::Passed {
+                case.outcome = Outcome::PassedAlone;
+                case.detail = format!("beside the other guest: {}", earlier.reason().0);
+            }
+            *earlier = case;
+        }
+        self.logs.extend(later.logs);
+    }
+}
+
+/// Runs those tests whose names `keeps` takes, in boots that are called `mode` and a number.
 pub fn run(
     ctx: &Context,
     guest: &Guest,
+    mode: &str,
     tests: &[Test],
     keeps: impl Fn(&str) -> bool,
 ) -> Result<Run> {
@@ -168,8 +198,8 @@ pub fn run(
             .map(|&test| format!("test.d/{}\n", tests[test].path))
             .collect();
         let mode = match logs.len() {
-            0 => "ftracetest".to_owned(),
-            boots => format!("ftracetest-{}", boots + 1),
+            0 => mode.to_owned(),
+            boots => format!("{mode}-{}", boots + 1),
         };
         let append = format!("{QUIET_BOOT} {APPEND}");
         let output = guest.run_list(ctx, &mode, &append, &paths.concat(), &limits)?;
@@ -274,7 +304,7 @@ impl Progress<'_> {
         };
         self.faults.retain(|fault| !crashed(fault));
         let problem = (!self.faults.is_empty()).then(|| self.faults.join("\n"));
-        cases.push(Case::check("log", problem));
+        cases.push(Case::check(LOG, problem));
         cases
     }
 }
@@ -361,6 +391,39 @@ mod tests {
             failure,
             log: PathBuf::new(),
         }
+    }
+
+    #[test]
+    fn a_later_run_counts_and_does_not_hide_faults() {
+        let run = |cases: &[(&str, Outcome)]| Run {
+            cases: cases
+                .iter()
+                .map(|&(name, outcome)| Case::new(name, outcome, "why"))
+                .collect(),
+            logs: Vec::new(),
+        };
+        use Outcome::{Failed, Passed, PassedAlone};
+        let mut first = run(&[
+            ("a", Failed),
+            ("b", Failed),
+            ("c", Passed),
+            ("d", Passed),
+            (LOG, Failed),
+        ]);
+        assert_eq!(first.failed().collect::<Vec<_>>(), ["a", "b"]);
+        first.update(run(&[
+            ("a", Passed),
+            ("b", Failed),
+            ("c", Failed),
+            (LOG, Passed),
+        ]));
+        let outcomes: Vec<_> = first.cases.iter().map(|c| c.outcome).collect();
+        assert_eq!(outcomes, [PassedAlone, Failed, Failed, Passed, Failed]);
+        assert_eq!(first.cases[0].detail, "beside the other guest: why");
+
+        let mut clean = run(&[(LOG, Passed)]);
+        clean.update(run(&[(LOG, Failed)]));
+        assert_eq!(clean.cases[0].outcome, Failed);
     }
 
     /// Boots until nothing is owed, with these outputs; gives the tests of each boot, and the

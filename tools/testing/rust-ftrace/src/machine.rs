@@ -167,7 +167,10 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-no-graph",
-        options: "# CONFIG_FUNCTION_GRAPH_TRACER is not set\n",
+        options: "\
+# CONFIG_FUNCTION_GRAPH_TRACER is not set
+# CONFIG_FUNCTION_GRAPH_RETVAL is not set
+",
         tested_by: TestedBy::CheckAll,
         ..ARM
     },

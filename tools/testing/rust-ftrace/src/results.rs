@@ -21,6 +21,8 @@ use crate::compare;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
+    /// It failed beside other guests, and passed when it had the machine to itself.
+    PassedAlone,
     /// It failed as its author expects it to, or as we know it to.
     Xfailed,
     /// The kernel has not what it tests, or the machine not what it needs.
@@ -38,6 +40,7 @@ impl Outcome {
     pub fn word(self) -> &'static str {
         match self {
             Self::Passed => "passed",
+            Self::PassedAlone => "passed alone",
             Self::Xfailed => "xfailed",
             Self::Skipped => "skipped",
             Self::Untested => "untested",
@@ -49,7 +52,7 @@ impl Outcome {
 
     pub fn verdict(self) -> Verdict {
         match self {
-            Self::Passed => Verdict::Pass,
+            Self::Passed | Self::PassedAlone => Verdict::Pass,
             Self::Failed | Self::Crashed => Verdict::Fail,
             Self::Xfailed | Self::Skipped | Self::Untested | Self::Unresolved => Verdict::Skip,
         }
@@ -62,7 +65,7 @@ impl Outcome {
 
     fn badness(self) -> u8 {
         match self {
-            Self::Passed => 0,
+            Self::Passed | Self::PassedAlone => 0,
             Self::Xfailed => 1,
             Self::Skipped | Self::Untested => 2,
             Self::Unresolved => 3,
