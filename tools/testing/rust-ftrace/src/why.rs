@@ -71,6 +71,16 @@ const CASES: &[Case] = &[
         append: "",
         options: &[],
     },
+    Case {
+        title: "ARM compiled to T32: the kernel tests function_graph while it boots",
+        cause: "What a hooked function returns to leaves the frame pointer in the place of r11, \
+                where A32 has it. A T32 kernel compares r7, which is something else.",
+        machine: "arm-thumb2",
+        name: "self_test",
+        boot: "kunit.enable=0",
+        append: "",
+        options: &[],
+    },
 ];
 
 /// Where a kernel died, in the words of its log.
