@@ -33,16 +33,16 @@
 #define CORE_SITE_SIZE		8
 #define MODULE_SITE_SIZE	24
 
-/* Frame: the four words of a callee's arguments that o32 asks for, and ours */
+/*
+ * Frame: the four words of a callee's arguments that o32 asks for, and ours.
+ * The others are in asm/ftrace.h.
+ */
 #define FRAME_A0		16
 #define FRAME_A1		20
 #define FRAME_A2		24
 #define FRAME_A3		28
 #define FRAME_RA_ADDRESS	32
 #define FRAME_SITE		36
-#define FRAME_PARENT		40
-#define FRAME_RA		44
-#define FRAME_SIZE		48
 
 #define MCOUNT_RA_ADDRESS_REG	$12
 
@@ -51,23 +51,23 @@
 	.set	noat
 
 	.macro	ftrace_exit
-	lw	ra, FRAME_RA(sp)
-	lw	AT, FRAME_PARENT(sp)
+	lw	ra, FTRACE_FRAME_RA(sp)
+	lw	AT, FTRACE_FRAME_PARENT(sp)
 	lw	a0, FRAME_A0(sp)
 	lw	a1, FRAME_A1(sp)
 	lw	a2, FRAME_A2(sp)
 	lw	a3, FRAME_A3(sp)
-	addiu	sp, sp, FRAME_SIZE
+	addiu	sp, sp, FTRACE_FRAME_SIZE
 	jr	ra
 	 move	ra, AT
 	.endm
 
-NESTED(ftrace_caller, FRAME_SIZE, ra)
+NESTED(ftrace_caller, FTRACE_FRAME_SIZE, ra)
 	addiu	t0, ra, -CORE_SITE_SIZE
 .Lftrace_entry:
-	addiu	sp, sp, -FRAME_SIZE
-	sw	ra, FRAME_RA(sp)
-	sw	AT, FRAME_PARENT(sp)
+	addiu	sp, sp, -FTRACE_FRAME_SIZE
+	sw	ra, FTRACE_FRAME_RA(sp)
+	sw	AT, FTRACE_FRAME_PARENT(sp)
 	sw	t0, FRAME_SITE(sp)
 	sw	MCOUNT_RA_ADDRESS_REG, FRAME_RA_ADDRESS(sp)
 	sw	a0, FRAME_A0(sp)
@@ -101,17 +101,20 @@ LEAF(ftrace_module_caller)
 END(ftrace_module_caller)
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
-NESTED(ftrace_graph_caller, FRAME_SIZE, ra)
+NESTED(ftrace_graph_caller, FTRACE_FRAME_SIZE, ra)
 	lw	a0, FRAME_RA_ADDRESS(sp)
 	bnez	a0, 1f
 	 lw	a1, FRAME_SITE(sp)
-	addiu	a0, sp, FRAME_PARENT	/* a leaf returns by ra */
+	addiu	a0, sp, FTRACE_FRAME_PARENT	/* a leaf returns by ra */
 1:
 	jal	prepare_ftrace_return
-	 addiu	a2, sp, FRAME_SIZE
+	 addiu	a2, sp, FTRACE_FRAME_SIZE
 	ftrace_exit
 END(ftrace_graph_caller)
 #endif
+
+	.globl	ftrace_entry_end
+ftrace_entry_end:
 
 /*
  * What the sites of the kernel and of modules call before they are
