@@ -59,6 +59,9 @@ const TEXT_GROWTH: u64 = 1;
 const GUEST_TEST: Duration = Duration::from_secs(15 * 60);
 const TOGGLE: Duration = Duration::from_secs(3);
 
+/// Traces all functions from the first moment on, until a small buffer is full of them.
+const EARLY_TRACE: &str = "ftrace=function trace_options=nooverwrite trace_buf_size=64k";
+
 /// A log with a subtest that has no results in it, which kunit.py takes for passed and we do not.
 const KUNIT_TAKES_IT: &str = "test_is_test_passed-no_tests_no_plan.log";
 
@@ -476,7 +479,7 @@ impl Check<'_> {
         let asked = faults.iter().filter(|f| self.filter.keeps(&suite, f));
         for fault in asked.collect::<Vec<_>>() {
             let (options, panic) = match fault.as_str() {
-                "boot" => ("ftrace=function trace_options=nooverwrite", None),
+                "boot" => (EARLY_TRACE, None),
                 "panic" => ("", Some("sysrq triggered crash")),
                 _ => ("", None),
             };
