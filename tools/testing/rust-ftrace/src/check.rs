@@ -497,7 +497,10 @@ impl Check<'_> {
                     let name = format!("{suite} {fault}");
                     cases.extend(some(self.read_ktap(&name, &output.results)?, "guest test"));
                 }
-                Ok(output) => cases.extend(boot_cases(&output)),
+                Ok(output) => cases.extend(boot_cases(&output).into_iter().map(|case| Case {
+                    name: format!("{fault}: {}", case.name),
+                    ..case
+                })),
                 Err(error) => cases.push(Case::new(fault, Outcome::Failed, format!("{error:#}"))),
             }
         }
