@@ -490,17 +490,17 @@ impl Check<'_> {
                 ..Limits::default()
             };
             match guest.run(self.ctx, "faults", &append, &limits) {
-                Ok(output) if output.failure.is_none() && panic.is_some() => {
-                    cases.push(Case::new(fault, Outcome::Passed, String::new()));
+                Ok(output) if output.failure.is_some() => {
+                    cases.extend(boot_cases(&output).into_iter().map(|case| Case {
+                        name: format!("{fault}: {}", case.name),
+                        ..case
+                    }));
                 }
-                Ok(output) if output.failure.is_none() => {
+                Ok(_) if panic.is_some() => cases.push(Case::check(fault, None)),
+                Ok(output) => {
                     let name = format!("{suite} {fault}");
                     cases.extend(some(self.read_ktap(&name, &output.results)?, "guest test"));
                 }
-                Ok(output) => cases.extend(boot_cases(&output).into_iter().map(|case| Case {
-                    name: format!("{fault}: {}", case.name),
-                    ..case
-                })),
                 Err(error) => cases.push(Case::new(fault, Outcome::Failed, format!("{error:#}"))),
             }
         }
@@ -530,7 +530,7 @@ impl Check<'_> {
             .flat_map(|run| run.failed().map(str::to_owned))
             .collect();
         for ((_, guest), (_, (run, time))) in guests.iter().zip(&mut runs) {
-            if let (Ok(run), false) = (run, failed.is_empty()) {
+            if let Ok(run) = run {
                 let start = Instant::now();
                 let keeps = |name: &str| failed.contains(name);
                 run.update(kselftest::run(self.ctx, guest, ALONE, tests, keeps)?);

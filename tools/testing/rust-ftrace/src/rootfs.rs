@@ -80,17 +80,7 @@ impl List {
 /// What every guest has: busybox, our scripts and the kernel's modules.
 pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
     let mut list = List::default();
-    for dir in [
-        "/bin",
-        "/dev",
-        "/etc",
-        "/guest",
-        "/guest/tests",
-        "/guest/clients",
-        "/guest/faults",
-        "/lib",
-        "/lib/modules",
-    ] {
+    for dir in ["/bin", "/dev", "/etc", "/guest", "/lib", "/lib/modules"] {
         list.dir(dir);
     }
     // The kernel opens the console before any script can mount devtmpfs.
@@ -104,6 +94,7 @@ pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
     let stress = "../../selftests/ftrace_stress/ftrace_stress.sh";
     list.file("/guest/ftrace_stress.sh", &guest.join(stress));
     for folder in ["tests", "clients", "faults"] {
+        list.dir(&format!("/guest/{folder}"));
         for test in tests(guest, folder)? {
             let path = format!("{folder}/{test}");
             list.file(&format!("/guest/{path}"), &guest.join(path));
