@@ -45,6 +45,16 @@ pub enum Isa {
     Mips32R6,
 }
 
+impl Isa {
+    /// The address of what a pointer to code points to.
+    fn code_address(self, pointer: u32) -> u32 {
+        match self {
+            Isa::A32 | Isa::T32 => pointer & !1,
+            Isa::Mips32 | Isa::Mips32R6 => pointer,
+        }
+    }
+}
+
 /// A section that is there at run time.
 struct Section {
     name: String,
@@ -194,10 +204,7 @@ impl Image {
 
     /// The address of what a pointer to code points to.
     pub fn code_address(&self, pointer: u32) -> u32 {
-        match self.isa {
-            Isa::A32 | Isa::T32 => pointer & !1,
-            Isa::Mips32 | Isa::Mips32R6 => pointer,
-        }
+        self.isa.code_address(pointer)
     }
 
     /// The code around an address that one instruction set and one function have.
@@ -422,8 +429,8 @@ impl Loader {
             self.pointers.insert(symbol.index().0, pointer);
             // A function of T32 has bit 0 set. `object` does not tell mapping symbols of the ARM
             // ELF specification from data.
-            let address = match isa {
-                Isa::A32 | Isa::T32 if symbol.kind() == SymbolKind::Text => pointer & !1,
+            let address = match symbol.kind() {
+                SymbolKind::Text => isa.code_address(pointer),
                 _ => pointer,
             };
             let run = match name.split('.').next() {
@@ -474,15 +481,12 @@ impl Loader {
                 let into = &mut self.sections[index];
                 let at = usize::try_from(offset / 4)?;
                 let place = into.start.wrapping_add(u32::try_from(offset)?);
+                let target = isa.code_address(pointer);
                 if matches!(r_type, elf::R_ARM_THM_PC22 | elf::R_ARM_THM_JUMP24) && isa == Isa::A32
                 {
-                    into.relocate_t32(place, pointer & !1)?;
+                    into.relocate_t32(place, target)?;
                     continue;
                 }
-                let target = match isa {
-                    Isa::A32 | Isa::T32 => pointer & !1,
-                    Isa::Mips32 | Isa::Mips32R6 => pointer,
-                };
                 let word = into.words[at];
                 into.words[at] = match (isa, r_type) {
                     (Isa::A32, elf::R_ARM_ABS32 | elf::R_ARM_TARGET1) => word.wrapping_add(pointer),

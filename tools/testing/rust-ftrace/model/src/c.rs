@@ -156,9 +156,8 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -
         parent: PARENT,
         site: SITE,
     };
-    let back = 0u32
-        .wrapping_sub(isa.pointer(isa.call_size()))
-        .cast_signed();
+    let site = Site::compiled(site, ip, isa.pointer(MCOUNT));
+    let back = site.back(isa);
     let enter = [
         Op::Enter(20, &[(Reg::Link, SITE)]),
         Op::Load(Reg::Arg1, PARENT),
@@ -172,7 +171,7 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -
     let mut code = Code::new(
         isa,
         None,
-        Site::compiled(site, ip, isa.pointer(MCOUNT)),
+        site,
         Site::compiled(within[0], func, isa.pointer(STUB)),
         Site::compiled(within[1], func + 4, isa.pointer(GRAPH_ENTRY)),
     );
@@ -216,8 +215,7 @@ fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
         parent: PARENT,
         site: SITE,
     };
-    let (_, end) = site.range();
-    let back = site.ip.wrapping_sub(end).cast_signed();
+    let back = site.back(Isa::Mips);
     let enter = [
         Op::Enter(48, &[(Reg::Parent, PARENT), (Reg::Link, SITE)]),
         Op::Add {

@@ -122,6 +122,12 @@ impl Site {
         )
     }
 
+    /// Returns what to add to what its call leaves as the return address to get to the site.
+    pub fn back(&self, isa: Isa) -> i32 {
+        let (_, end) = self.range();
+        self.ip.wrapping_sub(isa.pointer(end)).cast_signed()
+    }
+
     /// Returns the place of the word at `pc` in the site.
     pub fn place(&self, pc: u32) -> Option<usize> {
         let (start, end) = self.range();

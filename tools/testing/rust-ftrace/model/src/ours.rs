@@ -54,10 +54,8 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -
         parent: PARENT,
         site: SITE,
     };
-    // From what the call leaves in `lr` to the site.
-    let back = 0u32
-        .wrapping_sub(isa.pointer(isa.call_size()))
-        .cast_signed();
+    let site = Site::compiled(site, ip, isa.pointer(MCOUNT));
+    let back = site.back(isa);
     let enter = [
         Op::Enter(FRAME, &[(Reg::Parent, PARENT), (Reg::Link, SITE)]),
         Op::Add {
@@ -71,7 +69,7 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -
     let mut code = Code::new(
         isa,
         None,
-        Site::compiled(site, ip, isa.pointer(MCOUNT)),
+        site,
         Site::compiled(within[0], func, isa.pointer(STUB)),
         Site::compiled(within[1], func + 4, isa.pointer(GRAPH_ENTRY)),
     );
@@ -125,13 +123,12 @@ fn mips(ahead: Option<Op>, site: Site) -> Code {
         parent: PARENT,
         site: RA,
     };
-    let (_, end) = site.range();
     let enter = [
         // `ftrace_caller` and `ftrace_module_caller` differ in this.
         Op::Add {
             to: Reg::Temp,
             from: Reg::Link,
-            add: site.ip.wrapping_sub(end).cast_signed(),
+            add: site.back(Isa::Mips),
         },
         Op::Enter(
             FRAME,
