@@ -490,11 +490,8 @@ mod tests {
         let plain = ftrace_caller();
         let regs = bindings::ftrace_regs_caller as *const () as usize;
         let ip = usize_as_u32(site.0.ip);
-        let pointers = [plain, regs].map(usize_as_u32);
-        let [for_plain, for_regs] = [
-            arch::MODULE.target_beside(ip, pointers[0], pointers[1]),
-            pointers[1],
-        ];
+        let for_regs = usize_as_u32(regs);
+        let for_plain = arch::MODULE.target_beside(ip, usize_as_u32(plain), for_regs);
         let exchanged = Outcome {
             changed: usize::from(for_plain != for_regs),
             ..DONE
