@@ -62,6 +62,9 @@ const TOGGLE: Duration = Duration::from_secs(3);
 /// Traces all functions from the first moment on, until a small buffer is full of them.
 const EARLY_TRACE: &str = "ftrace=function trace_options=nooverwrite trace_buf_size=64k";
 
+/// Cases that are about a whole boot: where one fails, whatever was asked for has failed.
+const OF_A_BOOT: [&str; 3] = ["any", "boot", "log"];
+
 /// A log with a subtest that has no results in it, which kunit.py takes for passed and we do not.
 const KUNIT_TAKES_IT: &str = "test_is_test_passed-no_tests_no_plan.log";
 
@@ -207,7 +210,10 @@ impl Check<'_> {
     }
 
     fn add_as(&mut self, name: String, asked: &str, time: Duration, mut cases: Vec<Case>) {
-        cases.retain(|c| self.filter.keeps(asked, &c.name));
+        cases.retain(|c| {
+            let concerns_all = c.outcome != Outcome::Passed && OF_A_BOOT.contains(&&*c.name);
+            concerns_all || self.filter.keeps(asked, &c.name)
+        });
         if !cases.is_empty() {
             self.results.add(Suite { name, cases, time });
         }
