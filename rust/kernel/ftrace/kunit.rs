@@ -672,9 +672,9 @@ mod tests {
             // SAFETY: As above.
             let result = unsafe { text::apply::<Broken>(&[store(address(32))]) };
             assert_eq!(result, Ok(()));
-            assert_eq!(text::read(address(32), Unit::Word), Ok(NEW));
-            assert_eq!(text::read(address(28), Unit::Word), Ok(0));
-            assert_eq!(text::read(address(36), Unit::Word), Ok(0));
+            assert_eq!(text::read(address(32), unit), Ok(NEW));
+            assert_eq!(text::read(address(32) - unit.size(), unit), Ok(0));
+            assert_eq!(text::read(address(32) + unit.size(), unit), Ok(0));
         }
         Ok(())
     }
