@@ -97,12 +97,12 @@ pub fn mismatches(asked: &Options, got: &Options) -> Vec<Mismatch> {
         .collect()
 }
 
-/// Describes mismatches for a user, with what Kconfig says about each option.
-pub fn explain(mismatches: &[Mismatch], source: &Path) -> String {
+/// Describes mismatches for a user, with what Kconfig says about each option on an architecture.
+pub fn explain(mismatches: &[Mismatch], source: &Path, arch: &str) -> String {
     let mut text = String::from("the kernel's configuration is not what was asked for:\n");
     for m in mismatches {
         let got = m.got.as_deref().unwrap_or("not set");
-        let hint = match declaration(&m.option, source) {
+        let hint = match declaration(&m.option, source, arch) {
             Some((file, depends)) if depends.is_empty() => format!("declared in {file}"),
             Some((file, depends)) => format!("{file}: depends on {}", depends.join(" && ")),
             None => "no Kconfig file declares it".to_owned(),
@@ -117,9 +117,17 @@ pub fn explain(mismatches: &[Mismatch], source: &Path) -> String {
 }
 
 /// The file that declares an option, and the `depends on` lines of the declaration.
-fn declaration(option: &str, source: &Path) -> Option<(String, Vec<String>)> {
+fn declaration(option: &str, source: &Path, arch: &str) -> Option<(String, Vec<String>)> {
+    let is_read = |path: &Path| {
+        let mut folders = path.strip_prefix(source).unwrap_or(path).iter();
+        let first = folders.next().unwrap_or_default();
+        let hidden = first.to_string_lossy().starts_with('.');
+        !hidden && (first != "arch" || folders.next().is_none_or(|folder| folder == arch))
+    };
     WalkDir::new(source)
+        .sort_by_file_name()
         .into_iter()
+        .filter_entry(|e| !e.file_type().is_dir() || is_read(e.path()))
         .filter_map(Result::ok)
         .filter(|e| e.file_type().is_file())
         .filter(|e| e.file_name().to_string_lossy().starts_with("Kconfig"))
@@ -208,7 +216,13 @@ mod tests {
     #[test]
     fn the_hint_names_file_and_dependencies() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("lib")).unwrap();
+        for folder in [".rust-ftrace", "arch/arm", "arch/mips", "lib"] {
+            fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        for folder in [".rust-ftrace", "arch/arm"] {
+            let other = "config X\n\tbool\n\tdepends on NO\nconfig ARMS\n";
+            fs::write(dir.path().join(folder).join("Kconfig"), other).unwrap();
+        }
         fs::write(
             dir.path().join("lib/Kconfig"),
             "config XY\n\tbool\n\tdepends on OTHER\n\nconfig X\n\tbool \"x\"\n\tdepends on RUST\n\n\tdepends on MMU\nconfig Z\n\tdepends on NO\n",
@@ -219,10 +233,11 @@ mod tests {
             asked: "y".into(),
             got: None,
         };
-        let text = explain(&[mismatch("X"), mismatch("GONE")], dir.path());
+        let asked = ["X", "ARMS"].map(mismatch);
+        let text = explain(&asked, dir.path(), "mips");
         assert!(
             text.contains("CONFIG_X: asked y, got not set (lib/Kconfig: depends on RUST && MMU)")
         );
-        assert!(text.contains("CONFIG_GONE: asked y, got not set (no Kconfig file declares it)"));
+        assert!(text.contains("CONFIG_ARMS: asked y, got not set (no Kconfig file declares it)"));
     }
 }

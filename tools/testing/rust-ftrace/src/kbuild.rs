@@ -265,7 +265,8 @@ impl<'a> Kernel<'a> {
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let mismatches = config::mismatches(&config::parse(&asked), &config::parse(&got));
         if !mismatches.is_empty() {
-            bail!(config::explain(&mismatches, &self.toolchain.source));
+            let (source, arch) = (&self.toolchain.source, self.machine.arch);
+            bail!(config::explain(&mismatches, source, arch));
         }
         Ok(())
     }

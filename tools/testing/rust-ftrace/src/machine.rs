@@ -176,7 +176,7 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-up",
-        options: "# CONFIG_SMP is not set\n",
+        options: "# CONFIG_SMP is not set\n# CONFIG_HOTPLUG_CPU is not set\n",
         tested_by: TestedBy::CheckAll,
         ..ARM
     },
