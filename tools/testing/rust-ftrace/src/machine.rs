@@ -190,6 +190,19 @@ pub const MACHINES: &[Machine] = &[
         name: "arm-checked",
         options: CHECKED,
         tested_by: TestedBy::CheckAll,
+        // More CPUs than others have: more to lock against.
+        machine: &[
+            "-M",
+            "virt",
+            "-cpu",
+            "cortex-a15",
+            "-smp",
+            "4",
+            "-m",
+            "256",
+            "-nic",
+            "none",
+        ],
         ..ARM
     },
     Machine {
