@@ -9,9 +9,26 @@
 #include <asm/barrier.h>
 
 /*
- * One store of a word, or of a halfword, aligned by the caller: unlike
- * copy_to_kernel_nofault() it calls nothing.
+ * One load, one store of a word, or of a halfword, aligned by the caller:
+ * unlike copy_from_kernel_nofault() and its opposite they call nothing. The
+ * address is one of the kernel's.
  */
+__rust_helper int rust_helper_get_insn_nofault(u32 *insn, const void *src,
+					       size_t size)
+{
+	u16 half;
+
+	if (size == sizeof(half)) {
+		__get_kernel_nofault(&half, src, u16, fault);
+		*insn = half;
+	} else {
+		__get_kernel_nofault(insn, src, u32, fault);
+	}
+	return 0;
+fault:
+	return -EFAULT;
+}
+
 __rust_helper int rust_helper_put_insn_nofault(void *dst, u32 insn, size_t size)
 {
 	u16 half = insn;
@@ -72,6 +89,11 @@ __rust_helper void rust_helper_flush_icache_range(unsigned long start,
 						  unsigned long end)
 {
 	flush_icache_range(start, end);
+}
+
+__rust_helper void rust_helper_dsb_ishst(void)
+{
+	dsb(ishst);
 }
 
 __rust_helper void rust_helper_isb(void)

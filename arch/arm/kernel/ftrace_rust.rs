@@ -25,7 +25,6 @@ use kernel::{
         },
         stats::Debugfs,
         text::{
-            self,
             Machine,
             MAX_PAGES, //
         }, //
@@ -36,7 +35,10 @@ use kernel::{
     prelude::*, //
 };
 
-use core::marker::PhantomData;
+use core::{
+    arch::asm,
+    marker::PhantomData, //
+};
 
 module! {
     type: FtraceRust,
@@ -61,17 +63,18 @@ const MCOUNT: &Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
 /// calls could be the one whose site is being changed.
 const POKE: [u32; MAX_PAGES] = [FIX_FTRACE_POKE0, FIX_FTRACE_POKE1];
 
-/// Returns whether the text at `address` is mapped read-only, now or later.
+/// Returns whether the text at `address` may be mapped read-only.
+///
+/// The answer for the kernel changes once, while processors run: never between a store and what
+/// belongs to it.
 fn is_read_only(address: usize) -> bool {
-    let (kernel, module) = (
-        cfg!(CONFIG_STRICT_KERNEL_RWX),
-        cfg!(CONFIG_STRICT_MODULE_RWX),
-    );
-    if is_core_text(address) {
-        kernel
-    } else {
-        module
+    if !is_core_text(address) {
+        return cfg!(CONFIG_STRICT_MODULE_RWX);
     }
+    // SAFETY: May be read any time.
+    let state = unsafe { bindings::system_state };
+    // It is from mark_readonly() on, which comes in that state.
+    cfg!(CONFIG_STRICT_KERNEL_RWX) && state >= bindings::system_states_SYSTEM_FREEING_INITMEM
 }
 
 fn is_core_text(address: usize) -> bool {
@@ -115,10 +118,25 @@ unsafe impl Machine for Arm {
     }
 
     fn publish(stores: &[Option<Store>]) {
-        if let Some(span) = text::span(stores) {
-            // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
-            // maintenance by the text's address finds what was stored through the fixmap.
-            unsafe { bindings::flush_icache_range(span.start, span.end) };
+        let Some(last) = stores.iter().flatten().next_back() else {
+            return;
+        };
+        let addresses = || stores.iter().flatten().map(|store| store.address);
+        let (start, size) = (last.address as usize, last.unit.size() as usize);
+        // Line by line, as a range would take in every line between the sites of a page.
+        // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
+        // maintenance by the text's address finds what was stored through the fixmap.
+        unsafe {
+            bindings::dsb_ishst(); // For erratum 764369.
+            for address in addresses() {
+                asm!("mcr p15, 0, {}, c7, c11, 1", in(reg) address, options(nostack));
+            }
+            bindings::dsb_ishst();
+            for address in addresses() {
+                asm!("mcr p15, 0, {}, c7, c5, 1", in(reg) address, options(nostack));
+            }
+            // Does this once more for one word, and completes all of it.
+            bindings::flush_icache_range(start, start.wrapping_add(size));
         }
     }
 
@@ -159,6 +177,15 @@ impl Arch for Arm {
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
         self::target(rec, address)
+    }
+
+    fn is_plain(rec: &dyn_ftrace) -> bool {
+        #[cfg(CONFIG_ARM_MODULE_PLTS)]
+        if !rec.arch.mod_.is_null() {
+            return false;
+        }
+        // Where a target is split, sites differ in what they call to get there.
+        !MCOUNT.splits_target() && !is_init_text(rec.ip)
     }
 }
 
@@ -332,7 +359,8 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
 /// Only ftrace calls this, as it calls the other hooks: one at a time.
 #[export]
 unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
-    backend::replace_code::<Arm>(enable != 0);
+    // SAFETY: All plans are made by `arch_ftrace_update_code`, for this architecture.
+    unsafe { backend::replace_code::<Arm>(enable != 0) };
 }
 
 /// Changes all sites as `command` says.

@@ -102,6 +102,10 @@ impl Arch for Mips {
             address
         })
     }
+
+    fn is_plain(rec: &dyn_ftrace) -> bool {
+        is_core_text(rec.ip)
+    }
 }
 
 fn is_core_text(ip: usize) -> bool {
@@ -172,7 +176,8 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
 /// Only ftrace calls this, as it calls the other hooks: one at a time.
 #[export]
 unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
-    backend::replace_code::<Mips>(enable != 0);
+    // SAFETY: All plans are made by `arch_ftrace_update_code`, for this architecture.
+    unsafe { backend::replace_code::<Mips>(enable != 0) };
 }
 
 /// Changes all sites as `command` says.

@@ -27,7 +27,10 @@ use crate::{
     ffi::c_int,
     fmt,
     num::casts::arch::usize_as_u32,
-    page::PAGE_MASK,
+    page::{
+        PAGE_MASK,
+        PAGE_SIZE, //
+    },
     prelude::*,
     stop_machine::stop_machine,
     sync::atomic::{
@@ -70,6 +73,10 @@ pub trait Arch: Machine {
 
     /// Returns what the site of `rec` must call to get to `address`: that, or a trampoline.
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
+
+    /// Returns whether the site of `rec` is of the same layout as all others of which this is
+    /// said, and calls the same as they do to get to an address that is within its reach.
+    fn is_plain(rec: &dyn_ftrace) -> bool;
 }
 
 impl From<Fault> for Refusal {
@@ -236,135 +243,245 @@ pub fn modify_call<A: Arch>(rec: &dyn_ftrace, old: usize, new: usize) -> c_int {
     ))
 }
 
-/// Changes of sites in one page, at most one store for each.
-struct Batch {
-    stores: [Option<Store>; Self::SIZE],
-    records: [*mut dyn_ftrace; Self::SIZE],
-    len: usize,
+/// The record of a site that cannot be changed, and why.
+type Failure = (*mut dyn_ftrace, Refusal);
+
+/// What ftrace asks for a site: `update` is one of `FTRACE_UPDATE_*`, `old` and `new` are what the
+/// site calls before and after, as far as it calls something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Request {
+    update: c_int,
+    old: usize,
+    new: usize,
 }
 
-impl Batch {
-    const SIZE: usize = 32;
-
-    const EMPTY: Self = Self {
-        stores: [None; Self::SIZE],
-        records: [ptr::null_mut(); Self::SIZE],
-        len: 0,
-    };
-
-    /// Adds a change if it fits in with the others.
-    fn add(&mut self, record: *mut dyn_ftrace, store: Option<Store>) -> bool {
-        let mut first = self.stores.iter().flatten().zip(&store);
-        let one_page = |(a, b): (&Store, &Store)| (a.address ^ b.address) as usize & PAGE_MASK == 0;
-        if !first.next().is_none_or(one_page) {
-            return false;
+impl Request {
+    /// Returns what the site of `rec` holds before and after.
+    fn contents<A: Arch>(self, rec: &dyn_ftrace) -> Result<(Content, Content), Refusal> {
+        let on = |address| content(State::On, A::target(rec, address));
+        match self.update.cast_unsigned() {
+            bindings::FTRACE_UPDATE_MAKE_CALL => Ok((off::<A>(rec), on(self.new))),
+            bindings::FTRACE_UPDATE_MAKE_NOP => Ok((on(self.old), off::<A>(rec))),
+            bindings::FTRACE_UPDATE_MODIFY_CALL => Ok((on(self.old), on(self.new))),
+            _ => Err(Refusal::Unsuitable),
         }
-        let free = self
-            .stores
-            .get_mut(self.len)
-            .zip(self.records.get_mut(self.len));
-        if let Some((to, of)) = free {
-            (*to, *of) = (store, record);
-            self.len = self.len.wrapping_add(1);
-            return true;
+    }
+}
+
+/// The changes that ftrace asks for, made ready while all processors still run.
+///
+/// `ftrace_lock` is held from before a plan is made until after it is done: neither records nor
+/// sites change in between, and the records are those of the sites after the change already.
+struct Plan<A> {
+    /// In the order of the records, that is, mostly of their addresses. There is room for one
+    /// more unless memory ran out. In parts of a page: `vmalloc` memory would be read through the
+    /// TLB while processors are stopped, and all TLBs would have to forget it afterwards.
+    stores: KVec<KVec<Option<Store>>>,
+    /// The record behind which memory ran out, null if that was before the first one.
+    rest: Option<*mut dyn_ftrace>,
+    /// The site after those, if it is one that cannot be changed.
+    failure: Option<Failure>,
+    /// What the last plain site was asked for, and what it holds before and after.
+    last: Option<(Request, Content, Content)>,
+    arch: PhantomData<A>,
+}
+
+impl<A: Arch> Plan<A> {
+    /// Number of stores in a part.
+    const PART: usize = PAGE_SIZE / size_of::<Option<Store>>();
+
+    /// Makes ready what `command` asks for; if memory runs out, a part of it.
+    fn new(command: c_int) -> Self {
+        let mut plan = Self {
+            stores: KVec::new(),
+            rest: None,
+            failure: None,
+            last: None,
+            arch: PhantomData,
+        };
+        let is_asked = |command_bit| command.cast_unsigned() & command_bit != 0;
+        let enable = is_asked(bindings::FTRACE_UPDATE_CALLS);
+        if !(enable || is_asked(bindings::FTRACE_DISABLE_CALLS)) {
+            return plan;
         }
-        false
+        match plan.reserve() {
+            // SAFETY: `ftrace_lock` is held where text changes. `add` takes a plan.
+            Ok(()) => unsafe {
+                bindings::ftrace_walk_updates(
+                    enable,
+                    ptr::null(),
+                    Some(Self::add),
+                    (&raw mut plan).cast(),
+                )
+            },
+            Err(_) => plan.rest = Some(ptr::null_mut()),
+        }
+        plan
     }
 
-    fn records(&self) -> impl Iterator<Item = *mut dyn_ftrace> {
-        self.records.into_iter().take(self.len)
+    /// Makes room for one more store.
+    fn reserve(&mut self) -> Result {
+        let is_full = |part: &KVec<_>| part.len() == part.capacity();
+        if self.stores.last().is_none_or(is_full) {
+            let part = KVec::with_capacity(Self::PART, GFP_KERNEL)?;
+            self.stores.push(part, GFP_KERNEL)?;
+        }
+        Ok(())
     }
 
-    /// Does all changes or none.
-    fn apply<A: Arch>(&self) -> Result<(), Failure> {
-        let sites = self.stores.iter().flatten().count();
-        // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
-        // is one store for each site.
-        unsafe { modify_code::<A>(&self.stores, sites) }.map_err(|fault| {
-            let is_faulty =
-                |store: &Option<Store>| store.is_some_and(|s| s.address == fault.address);
-            let mut changes = self.stores.iter().zip(self.records());
-            let faulty = changes.find(|(store, _)| is_faulty(store));
-            let record = faulty.map_or(ptr::null_mut(), |(_, record)| record);
-            (record, fault.reason)
+    /// Returns the store that changes the site of `rec` as asked for, [`None`] if that takes none.
+    fn store(&mut self, rec: &dyn_ftrace, request: Request) -> Result<Option<Store>, Refusal> {
+        let (layout, ip) = (A::layout(rec.ip), usize_as_u32(rec.ip));
+        let is_plain = A::is_plain(rec);
+        if let Some((_, from, to)) = self.last.filter(|(last, ..)| is_plain && *last == request) {
+            // Others that are plain went from and to the same, in the word at `ip` alone.
+            if let Ok(store) = layout.store_at_ip(ip, from, to) {
+                return Ok(store);
+            }
+        }
+        let (from, to) = request.contents::<A>(rec)?;
+        let store = layout.store(ip, from, to)?;
+        if is_plain {
+            self.last = Some((request, from, to));
+        }
+        Ok(store)
+    }
+
+    /// Adds a change, and ends the walk if it must be the last one.
+    ///
+    /// # Safety
+    ///
+    /// `rec` is a record of ftrace, `data` points to a plan with room for one more store.
+    unsafe extern "C" fn add(
+        rec: *mut dyn_ftrace,
+        update: c_int,
+        old: usize,
+        new: usize,
+        data: *mut c_void,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let (record, plan) = unsafe { (&*rec, &mut *data.cast::<Self>()) };
+        match plan.store(record, Request { update, old, new }) {
+            Ok(None) => 0,
+            Ok(store) => {
+                // There is room by the safety requirements.
+                let _ = plan
+                    .stores
+                    .last_mut()
+                    .map(|part| part.push_within_capacity(store));
+                if plan.reserve().is_err() {
+                    plan.rest = Some(rec);
+                }
+                c_int::from(plan.rest.is_some())
+            }
+            Err(refusal) => {
+                plan.failure = Some((rec, refusal));
+                1
+            }
+        }
+    }
+
+    /// Does the changes, a page at a time.
+    fn apply(&self) -> Result<(), Failure> {
+        for part in self.stores.iter() {
+            apply_part::<A>(part)?;
+        }
+        self.failure.map_or(Ok(()), |(record, refusal)| {
+            STATS.count(Err(refusal));
+            Err((record, refusal))
         })
     }
 }
 
-/// The record of a site that cannot be changed, and why.
-type Failure = (*mut dyn_ftrace, Refusal);
-
-/// Returns the store that makes a site what ftrace wants it to be, `Some(None)` if that takes none,
-/// [`None`] if there is nothing to change.
-///
-/// # Safety
-///
-/// `record` is a record of ftrace, which does not change meanwhile.
-unsafe fn plan<A: Arch>(
-    record: *mut dyn_ftrace,
-    enable: bool,
-) -> Result<Option<Option<Store>>, Refusal> {
-    // SAFETY: By the safety requirements.
-    let update = unsafe { bindings::ftrace_test_record(record, enable) };
-    // SAFETY: By the safety requirements.
-    let old = || unsafe { bindings::ftrace_get_addr_curr(record) };
-    // SAFETY: By the safety requirements.
-    let new = || unsafe { bindings::ftrace_get_addr_new(record) };
-    // SAFETY: By the safety requirements.
-    let rec = unsafe { &*record };
-    let on = |address| content(State::On, A::target(rec, address));
-
-    let (from, to) = match update.cast_unsigned() {
-        bindings::FTRACE_UPDATE_IGNORE => return Ok(None),
-        bindings::FTRACE_UPDATE_MAKE_CALL => (off::<A>(rec), on(new())),
-        bindings::FTRACE_UPDATE_MAKE_NOP => (on(old()), off::<A>(rec)),
-        bindings::FTRACE_UPDATE_MODIFY_CALL => (on(old()), on(new())),
-        _ => return Err(Refusal::Unsuitable),
-    };
-    let store = A::layout(rec.ip).store(usize_as_u32(rec.ip), from, to)?;
-    Ok(Some(store))
+/// Does changes that are mostly in the order of their addresses, a page at a time.
+fn apply_part<A: Arch>(stores: &[Option<Store>]) -> Result<(), Failure> {
+    let mut rest = stores;
+    while let Some(Some(first)) = rest.first() {
+        let mut last = first.address;
+        let is_beyond = |other: &Option<Store>| {
+            let address = other.map_or(0, |store| store.address);
+            let is_within = (address ^ first.address) as usize & PAGE_MASK == 0;
+            let ascends = address >= last;
+            last = address;
+            !(is_within && ascends)
+        };
+        let end = rest.iter().position(is_beyond).unwrap_or(rest.len());
+        let Some((page, others)) = rest.split_at_checked(end) else {
+            break;
+        };
+        // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
+        // is one store for each site.
+        unsafe { modify_code::<A>(page, page.len()) }
+            .map_err(|fault| (record(fault.address), fault.reason))?;
+        rest = others;
+    }
+    Ok(())
 }
 
-/// Makes all sites what ftrace wants them to be.
-fn replace_all<A: Arch>(enable: bool) -> Result<(), Failure> {
-    let flush = |batch: &mut Batch| {
-        batch.apply::<A>()?;
-        for record in batch.records() {
-            // SAFETY: It is a record of ftrace.
-            unsafe { bindings::ftrace_update_record(record, enable) };
-        }
-        *batch = Batch::EMPTY;
-        Ok(())
-    };
-
-    let mut batch = Batch::EMPTY;
+/// Returns the record of the site at `ip`, null if there is none.
+fn record(ip: u32) -> *mut dyn_ftrace {
     // SAFETY: Where text is changed, records do not come and go.
     let mut iter = unsafe { bindings::ftrace_rec_iter_start() };
     while !iter.is_null() {
         // SAFETY: `iter` is valid.
         let record = unsafe { bindings::ftrace_rec_iter_record(iter) };
-        // SAFETY: Only we use records now.
-        let store = unsafe { plan::<A>(record, enable) }.map_err(|refusal| {
-            STATS.count(Err(refusal));
-            (record, refusal)
-        })?;
-        if let Some(store) = store {
-            if !batch.add(record, store) {
-                flush(&mut batch)?;
-                batch.add(record, store);
-            }
+        // SAFETY: So is its record.
+        if unsafe { (*record).ip } == ip as usize {
+            return record;
         }
         // SAFETY: `iter` is valid.
         iter = unsafe { bindings::ftrace_rec_iter_next(iter) };
     }
-    flush(&mut batch)
+    ptr::null_mut()
 }
+
+/// Does the changes of the records behind `after` one at a time.
+fn apply_unplanned<A: Arch>(enable: bool, after: *mut dyn_ftrace) -> Result<(), Failure> {
+    /// # Safety
+    ///
+    /// `rec` is a record of ftrace, `data` points to a `Result<(), Failure>`.
+    unsafe extern "C" fn apply<A: Arch>(
+        rec: *mut dyn_ftrace,
+        update: c_int,
+        old: usize,
+        new: usize,
+        data: *mut c_void,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let (record, result) = unsafe { (&*rec, &mut *data.cast::<Result<(), Failure>>()) };
+        let contents = Request { update, old, new }.contents::<A>(record);
+        let layout = A::layout(record.ip);
+        let done = contents.and_then(|(from, to)| change::<A>(layout, record.ip, from, to));
+        *result = done.map_err(|refusal| (rec, refusal));
+        c_int::from(result.is_err())
+    }
+
+    let mut result = Ok(());
+    // SAFETY: `ftrace_lock` is held where text changes. `apply` takes such a result.
+    unsafe {
+        bindings::ftrace_walk_updates(enable, after, Some(apply::<A>), (&raw mut result).cast())
+    };
+    result
+}
+
+/// What `arch_ftrace_update_code()` has made ready for `ftrace_replace_code()`, which C calls with
+/// no argument of ours. Null while there is nothing.
+static PLAN: Atomic<*const c_void> = Atomic::new(ptr::null());
 
 /// `ftrace_replace_code()`: turns sites on or off as their records ask for, all of them off unless
 /// `enable` is set.
-pub fn replace_code<A: Arch>(enable: bool) {
-    if let Err((record, refusal)) = replace_all::<A>(enable) {
-        // SAFETY: `record` is a record of ftrace.
+///
+/// # Safety
+///
+/// [`PLAN`] is null or points to a plan for the same architecture.
+pub unsafe fn replace_code<A: Arch>(enable: bool) {
+    // SAFETY: By the safety requirements.
+    let plan = unsafe { PLAN.load(Relaxed).cast::<Plan<A>>().as_ref() };
+    let planned = plan.map_or(Ok(()), Plan::apply);
+    let rest = plan.map_or(Some(ptr::null_mut()), |plan| plan.rest);
+    let apply_rest = || rest.map_or(Ok(()), |after| apply_unplanned::<A>(enable, after));
+    if let Err((record, refusal)) = planned.and_then(|()| apply_rest()) {
+        // SAFETY: `record` is a record of ftrace, or null.
         unsafe { bindings::ftrace_bug(report(Err(refusal)), record) };
     }
 }
@@ -408,6 +525,8 @@ pub fn set_graph_jump<A: Arch>(ip: usize, target: usize, on: bool) -> c_int {
 
 /// `arch_ftrace_update_code()`: does `command` with all processors stopped.
 pub fn update_code<A: Arch>(command: c_int) {
+    let plan = Plan::<A>::new(command);
+    PLAN.store((&raw const plan).cast(), Relaxed);
     let result = stop_machine(
         |_| {
             // SAFETY: May be called from any context.
@@ -420,8 +539,12 @@ pub fn update_code<A: Arch>(command: c_int) {
         },
         A::synchronise,
     );
+    PLAN.store(ptr::null(), Relaxed);
     if let Err(error) = result {
         pr_err!("ftrace: the processors cannot be stopped: {error:?}\n");
+        // The records say that the sites have changed.
+        // SAFETY: The record may be null.
+        unsafe { bindings::ftrace_bug(error.to_errno(), ptr::null_mut()) };
     }
 }
 

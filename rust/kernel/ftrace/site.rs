@@ -81,6 +81,7 @@ impl Slot {
     /// Returns the instruction that the slot holds at `pc` for `target`.
     ///
     /// [`Err`] if the instruction cannot express `target`, `Ok(None)` if the slot is kept.
+    #[inline]
     const fn encode(self, pc: u32, target: u32) -> Result<Option<u32>, OutOfReach> {
         let insn = match self {
             Slot::Insn(insn) => Some(insn),
@@ -586,21 +587,50 @@ impl Layout {
     ///
     /// [`Err`] if a target is out of reach or `ip` is not aligned.
     pub fn stores(&self, ip: u32, from: Content, to: Content) -> Result<Stores, OutOfReach> {
-        let (from, to) = (self.encode(ip, from)?, self.encode(ip, to)?);
+        if !self.unit.is_aligned(ip) {
+            return Err(OutOfReach);
+        }
         let mut stores = [None; MAX_WORDS];
-        for (((store, word), old), new) in stores.iter_mut().zip(self.words).zip(from).zip(to) {
-            let address = word.address(ip);
-            *store = old
-                .zip(new)
-                .filter(|(old, new)| old != new)
-                .map(|(old, new)| Store {
-                    address,
-                    unit: self.unit,
-                    old,
-                    new,
-                });
+        for (store, word) in stores.iter_mut().zip(self.words) {
+            *store = self.store_in(word, ip, from, to)?;
         }
         Ok(stores)
+    }
+
+    /// Returns the store that turns `from` into `to` in one word of the site at `ip`, [`None`] if
+    /// that takes none.
+    #[inline]
+    fn store_in(
+        &self,
+        word: &Word,
+        ip: u32,
+        from: Content,
+        to: Content,
+    ) -> Result<Option<Store>, OutOfReach> {
+        let address = word.address(ip);
+        let old = word.slot(from.state).encode(address, from.target)?;
+        let new = word.slot(to.state).encode(address, to.target)?;
+        let changed = old.zip(new).filter(|(old, new)| old != new);
+        Ok(changed.map(|(old, new)| Store {
+            address,
+            unit: self.unit,
+            old,
+            new,
+        }))
+    }
+
+    /// Returns what [`store`](Self::store) does, for contents that are known not to differ in
+    /// another word than that at `ip`.
+    #[inline]
+    pub fn store_at_ip(
+        &self,
+        ip: u32,
+        from: Content,
+        to: Content,
+    ) -> Result<Option<Store>, OutOfReach> {
+        let word = self.words.iter().find(|word| word.offset == 0);
+        let word = word.filter(|_| self.unit.is_aligned(ip));
+        self.store_in(word.ok_or(OutOfReach)?, ip, from, to)
     }
 
     /// Returns the one store that turns `from` into `to` in the site at `ip`, [`None`] if they are
@@ -609,14 +639,21 @@ impl Layout {
     /// [`Err`] if a target is out of reach, if `ip` is not aligned, or if the contents differ in
     /// another word than that at `ip`: two targets in [`T32_MCOUNT`] or [`MIPS_MODULE`] can differ
     /// in two words.
+    #[inline]
     pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Option<Store>, OutOfReach> {
-        let stores = self.stores(ip, from, to)?;
-        let mut changed = stores.iter().flatten();
-        match (changed.next(), changed.next()) {
-            (None, _) => Ok(None),
-            (Some(store), None) if store.address == ip => Ok(Some(*store)),
-            _ => Err(OutOfReach),
+        if !self.unit.is_aligned(ip) {
+            return Err(OutOfReach);
         }
+        let mut at_ip = None;
+        for word in self.words {
+            let store = self.store_in(word, ip, from, to)?;
+            if word.offset == 0 {
+                at_ip = store;
+            } else if store.is_some() {
+                return Err(OutOfReach);
+            }
+        }
+        Ok(at_ip)
     }
 
     /// Returns what the site at `ip` calls to get to `target` if it may have to go from there to

@@ -80,37 +80,27 @@ impl Store {
     }
 }
 
-/// Reads the instruction word at `address`.
+/// Reads the instruction word at `address`, which is one of the kernel's.
+#[inline]
 pub fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
-    let (mut half, mut word) = (0u16, 0u32);
-    let to = match unit {
-        Unit::Half => (&raw mut half).cast(),
-        Unit::Word => (&raw mut word).cast(),
-    };
-    // SAFETY: `to` is valid for a write of this size; the callee copes with any source address.
-    let ret = unsafe {
-        bindings::copy_from_kernel_nofault(
-            to,
-            address as usize as *const c_void,
-            unit.size() as usize,
-        )
-    };
-    match (ret, unit) {
-        (0, Unit::Half) => Ok(u32::from(half)),
-        (0, Unit::Word) => Ok(word),
+    let mut insn = 0u32;
+    let (from, size) = (address as usize as *const c_void, unit.size() as usize);
+    // SAFETY: `insn` is valid for a write; the callee copes with a fault.
+    match unsafe { bindings::get_insn_nofault(&mut insn, from, size) } {
+        0 => Ok(insn),
         _ => Err(Refusal::Unreadable),
     }
 }
 
-/// Returns the first and the last of `stores` by their addresses, [`None`] if there are no stores.
+/// Returns the first and the last of `stores`, [`None`] if there are no stores.
 fn ends(stores: &[Option<Store>]) -> Option<(&Store, &Store)> {
-    let stores = || stores.iter().flatten();
-    let first = stores().min_by_key(|store| store.address);
-    first.zip(stores().max_by_key(|store| store.address))
+    let mut stores = stores.iter().flatten();
+    let first = stores.next()?;
+    Some((first, stores.next_back().unwrap_or(first)))
 }
 
-/// Returns the addresses from the first to the last byte that `stores` change, [`None`] if there
-/// are no stores.
+/// Returns the addresses from the first to the last byte that `stores`, which are in the order of
+/// their addresses, change. [`None`] if there are no stores.
 pub fn span(stores: &[Option<Store>]) -> Option<Range<usize>> {
     let (first, last) = ends(stores)?;
     let end = last.address.wrapping_add(last.unit.size());
@@ -119,10 +109,10 @@ pub fn span(stores: &[Option<Store>]) -> Option<Range<usize>> {
 
 /// Does all of `stores`, or none.
 ///
-/// The stores lie in at most [`MAX_PAGES`] pages. Each word is compared before the first store.
-/// Between the first store and the moment when this processor executes the new words, nothing
-/// runs that ftrace can trace; a processor that executes a site meanwhile could see some of the
-/// words.
+/// The stores lie in at most [`MAX_PAGES`] pages and are in the order of their addresses. Each word
+/// is compared before the first store. Between the first store and the moment when this processor
+/// executes the new words, nothing runs that ftrace can trace; a processor that executes a site
+/// meanwhile could see some of the words.
 ///
 /// # Safety
 ///
@@ -151,11 +141,13 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
 
     let one_page = (first ^ last) & PAGE_MASK == 0;
     let irq = local_interrupt_disable();
+    // How far the alias of a page is from the page.
     let alias = |address, index| {
-        M::alias(address, index, &irq).map_err(|_| Fault {
+        let alias = M::alias(address, index, &irq).map_err(|_| Fault {
             address: usize_as_u32(address),
             reason: Refusal::Unwritable,
-        })
+        })?;
+        Ok(alias.wrapping_sub(address & PAGE_MASK))
     };
     let first_alias = alias(first, 0)?;
     let last_alias = if one_page {
@@ -167,12 +159,12 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
     let result = match last_alias {
         Ok(last_alias) => {
             let alias = |store: &Store| {
-                let page = if in_page_of(store, first) {
+                let distance = if in_page_of(store, first) {
                     first_alias
                 } else {
                     last_alias
                 };
-                (page | (store.address as usize & !PAGE_MASK)) as *mut c_void
+                (store.address as usize).wrapping_add(distance) as *mut c_void
             };
             // SAFETY: The safety requirements of `Machine` make `alias` return the address of the
             // text for writing, which is the caller's by the safety requirements.

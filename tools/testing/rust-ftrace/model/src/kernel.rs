@@ -59,24 +59,16 @@ pub mod bindings {
 
     /// # Safety
     ///
-    /// `to` is valid for a write of `size` bytes.
-    pub unsafe fn copy_from_kernel_nofault(
-        to: *mut c_void,
-        from: *const c_void,
-        size: usize,
-    ) -> c_int {
+    /// `to` is valid for a write.
+    pub unsafe fn get_insn_nofault(to: *mut u32, from: *const c_void, size: usize) -> c_int {
         let from = address(from.addr());
         TEXT.with_borrow_mut(|text| {
             let Some(&word) = text.words.get(&from) else {
                 return -EFAULT;
             };
-            match u16::try_from(word) {
-                // SAFETY: By the safety requirements.
-                Ok(half) if size == 2 => unsafe { to.cast::<u16>().write(half) },
-                // SAFETY: By the safety requirements.
-                _ if size == 4 => unsafe { to.cast::<u32>().write(word) },
-                _ => panic!("text is read by {size} bytes"),
-            }
+            assert!(size == 4 || (size == 2 && word < 1 << 16));
+            // SAFETY: By the safety requirements.
+            unsafe { to.write(word) };
             text.events.push(Event::Read(from));
             0
         })

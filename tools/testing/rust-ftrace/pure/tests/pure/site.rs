@@ -257,6 +257,7 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
             for (from, to, after) in [(off, on, enabled), (on, off, disabled)] {
                 let store = layout.store(ip, from, to).expect(name).expect(name);
                 assert_eq!((store.address, store.unit), (ip, layout.unit), "{name}");
+                assert_eq!(layout.store_at_ip(ip, from, to), Ok(Some(store)), "{name}");
                 apply(layout, ip, &mut memory, store);
                 assert_eq!(memory, after, "{name} at {ip:#x}: {from:x?} to {to:x?}");
                 let stores = layout.stores(ip, from, to).expect(name);
