@@ -144,6 +144,7 @@ fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
     content(State::Off, A::target(rec, entry))
 }
 
+#[inline]
 fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
@@ -154,6 +155,7 @@ fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
 
 /// Returns why the site at `ip`, which holds `words`, is refused: it does not call `mcount` as the
 /// compiler does. Logs what it should hold, since `ftrace_bug()` shows the word at `ip` alone.
+#[cold]
 fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> Refusal {
     let Layout {
         name, words: table, ..
@@ -184,33 +186,34 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> R
 ///
 /// `module` is null or valid. Nothing executes the site until the function returns.
 pub unsafe fn init_nop<A: Arch>(module: *const bindings::module, rec: &dyn_ftrace) -> c_int {
+    let refuse = |refusal: Refusal| {
+        STATS.count(Err(refusal));
+        refusal
+    };
     let init = || {
         let (ip, layout) = (usize_as_u32(rec.ip), A::layout(rec.ip));
         // The table is the module's. ftrace itself looks at that of the kernel.
         // SAFETY: By the safety requirements.
         if !module.is_null() && !unsafe { bindings::within_module_text(rec.ip, module) } {
             pr_err!("ftrace: {ip:#x} is not in the module's text\n");
-            return Err(Refusal::Unsuitable);
+            return Err(refuse(Refusal::Unsuitable));
         }
-        let words = read_site(layout, rec.ip)?;
+        let words = read_site(layout, rec.ip).map_err(refuse)?;
         let target = layout
             .decode(ip, &words, State::Compiled)
             .filter(|target| A::is_mcount(rec, *target));
         let Some(target) = target else {
-            return Err(explain(layout, ip, &words, A::mcount(rec)));
+            return Err(refuse(explain(layout, ip, &words, A::mcount(rec))));
         };
-        let stores = layout.stores(ip, content(State::Compiled, target), off::<A>(rec))?;
-        Ok(stores)
-    };
-    report(match init() {
+        let stores = layout
+            .stores(ip, content(State::Compiled, target), off::<A>(rec))
+            .map_err(|error| refuse(error.into()))?;
+        let stores = stores.get(..layout.words.len()).unwrap_or_default();
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites.
         // Nothing executes this one by the safety requirements.
-        Ok(stores) => unsafe { modify_code::<A>(&stores, 1) }.map_err(Refusal::from),
-        Err(refusal) => {
-            STATS.count(Err(refusal));
-            Err(refusal)
-        }
-    })
+        Ok(unsafe { modify_code::<A>(stores, 1) }?)
+    };
+    report(init())
 }
 
 /// `ftrace_make_nop()`: turns the site of `rec`, which calls `address`, off.

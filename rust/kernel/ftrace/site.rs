@@ -113,6 +113,7 @@ impl Slot {
     /// [`None`] if the slot does not hold such an instruction.
     ///
     /// The parts of all words of a site add up to its target.
+    #[inline]
     fn decode(self, pc: u32, words: &[u32]) -> Option<u32> {
         let insn = *words.first()?;
         match self {
@@ -544,6 +545,7 @@ impl Layout {
     ///
     /// The target of a site that is off is not in its words: then the result is only fit to be
     /// tested for [`Some`].
+    #[inline]
     pub fn decode(&self, ip: u32, words: &[u32; MAX_WORDS], state: State) -> Option<u32> {
         if !self.unit.is_aligned(ip) {
             return None;
@@ -586,6 +588,7 @@ impl Layout {
     /// Returns the stores that turn `from` into `to` in the site at `ip`.
     ///
     /// [`Err`] if a target is out of reach or `ip` is not aligned.
+    #[inline]
     pub fn stores(&self, ip: u32, from: Content, to: Content) -> Result<Stores, OutOfReach> {
         if !self.unit.is_aligned(ip) {
             return Err(OutOfReach);

@@ -93,6 +93,7 @@ pub fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
 }
 
 /// Returns the first and the last of `stores`, [`None`] if there are no stores.
+#[inline]
 fn ends(stores: &[Option<Store>]) -> Option<(&Store, &Store)> {
     let mut stores = stores.iter().flatten();
     let first = stores.next()?;
