@@ -126,8 +126,9 @@ pub fn describe(
         }
         reads |= shifted_by(&operand.shift);
     }
-    // `add ip, r0` of T32 is `add ip, ip, r0`.
-    if operands.len() == 2 && ARITHMETIC.contains(&name.as_str()) {
+    // `add ip, r0` of T32 is `add ip, ip, r0`. `lsl ip, r0, #2` of A32 has two operands too.
+    let is_shift = |operand: &ArmOperand| operand.shift != ArmShift::Invalid;
+    if operands.len() == 2 && ARITHMETIC.contains(&name.as_str()) && !is_shift(&operands[1]) {
         reads |= writes;
     }
     let condition = condition(arm.cc());
@@ -306,6 +307,9 @@ mod tests {
             (0xe340_c001, IP, 0, next),
             (0xe081_0c12, IP, 0, next),
             (0xe0a0_c291, IP, 0, next),
+            // lsl ip, r7, #2; ror ip, ip, #1
+            (0xe1a0_c107, 0, IP, next),
+            (0xe1a0_c0ec, IP, IP, next),
             // mrc p15, 0, ip, c1, c0, 0; mcr p15, 0, ip, c1, c0, 0; bfi ip, r0, #0, #1
             (0xee11_cf10, 0, IP, next),
             (0xee01_cf10, IP, 0, next),
