@@ -40,6 +40,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    ops::ControlFlow,
     ptr, //
 };
 
@@ -247,7 +248,7 @@ pub fn modify_call<A: Arch>(rec: &dyn_ftrace, old: usize, new: usize) -> c_int {
 }
 
 /// The record of a site that cannot be changed, and why.
-type Failure = (*mut dyn_ftrace, Refusal);
+type Failure = (*const dyn_ftrace, Refusal);
 
 /// What ftrace asks for a site: `update` is one of `FTRACE_UPDATE_*`, `old` and `new` are what the
 /// site calls before and after, as far as it calls something.
@@ -271,6 +272,35 @@ impl Request {
     }
 }
 
+/// Updates each record behind `after`, or each if that is null, and hands over those whose sites
+/// have to change, until `f` breaks.
+fn walk_updates<F>(enable: bool, after: *const dyn_ftrace, mut f: F)
+where
+    F: FnMut(&dyn_ftrace, Request) -> ControlFlow<()>,
+{
+    /// # Safety
+    ///
+    /// `rec` is a record of ftrace, `data` points to an `F`.
+    unsafe extern "C" fn call<F>(
+        rec: *mut dyn_ftrace,
+        update: c_int,
+        old: usize,
+        new: usize,
+        data: *mut c_void,
+    ) -> c_int
+    where
+        F: FnMut(&dyn_ftrace, Request) -> ControlFlow<()>,
+    {
+        // SAFETY: By the safety requirements.
+        let (rec, f) = unsafe { (&*rec, &mut *data.cast::<F>()) };
+        c_int::from(f(rec, Request { update, old, new }).is_break())
+    }
+
+    // SAFETY: `ftrace_lock` is held where text changes. `call` takes an `F`, which the callee does
+    // not keep.
+    unsafe { bindings::ftrace_walk_updates(enable, after, Some(call::<F>), (&raw mut f).cast()) };
+}
+
 /// The changes that ftrace asks for, made ready while all processors still run.
 ///
 /// `ftrace_lock` is held from before a plan is made until after it is done: neither records nor
@@ -281,7 +311,7 @@ struct Plan<A> {
     /// TLB while processors are stopped, and all TLBs would have to forget it afterwards.
     stores: KVec<KVec<Option<Store>>>,
     /// The record behind which memory ran out, null if that was before the first one.
-    rest: Option<*mut dyn_ftrace>,
+    rest: Option<*const dyn_ftrace>,
     /// The site after those, if it is one that cannot be changed.
     failure: Option<Failure>,
     /// What the last plain site was asked for, and what it holds before and after.
@@ -308,16 +338,8 @@ impl<A: Arch> Plan<A> {
             return plan;
         }
         match plan.reserve() {
-            // SAFETY: `ftrace_lock` is held where text changes. `add` takes a plan.
-            Ok(()) => unsafe {
-                bindings::ftrace_walk_updates(
-                    enable,
-                    ptr::null(),
-                    Some(Self::add),
-                    (&raw mut plan).cast(),
-                )
-            },
-            Err(_) => plan.rest = Some(ptr::null_mut()),
+            Ok(()) => walk_updates(enable, ptr::null(), |rec, request| plan.add(rec, request)),
+            Err(_) => plan.rest = Some(ptr::null()),
         }
         plan
     }
@@ -350,36 +372,22 @@ impl<A: Arch> Plan<A> {
         Ok(store)
     }
 
-    /// Adds a change, and ends the walk if it must be the last one.
-    ///
-    /// # Safety
-    ///
-    /// `rec` is a record of ftrace, `data` points to a plan with room for one more store.
-    unsafe extern "C" fn add(
-        rec: *mut dyn_ftrace,
-        update: c_int,
-        old: usize,
-        new: usize,
-        data: *mut c_void,
-    ) -> c_int {
-        // SAFETY: By the safety requirements.
-        let (record, plan) = unsafe { (&*rec, &mut *data.cast::<Self>()) };
-        match plan.store(record, Request { update, old, new }) {
-            Ok(None) => 0,
+    /// Adds a change, for which there is room, and breaks if it must be the last one.
+    fn add(&mut self, rec: &dyn_ftrace, request: Request) -> ControlFlow<()> {
+        match self.store(rec, request) {
+            Ok(None) => ControlFlow::Continue(()),
             Ok(store) => {
-                // There is room by the safety requirements.
-                let _ = plan
-                    .stores
-                    .last_mut()
-                    .map(|part| part.push_within_capacity(store));
-                if plan.reserve().is_err() {
-                    plan.rest = Some(rec);
+                let part = self.stores.last_mut();
+                let _ = part.map(|part| part.push_within_capacity(store));
+                if self.reserve().is_err() {
+                    self.rest = Some(rec);
+                    return ControlFlow::Break(());
                 }
-                c_int::from(plan.rest.is_some())
+                ControlFlow::Continue(())
             }
             Err(refusal) => {
-                plan.failure = Some((rec, refusal));
-                1
+                self.failure = Some((rec, refusal));
+                ControlFlow::Break(())
             }
         }
     }
@@ -422,7 +430,7 @@ fn apply_part<A: Arch>(stores: &[Option<Store>]) -> Result<(), Failure> {
 }
 
 /// Returns the record of the site at `ip`, null if there is none.
-fn record(ip: u32) -> *mut dyn_ftrace {
+fn record(ip: u32) -> *const dyn_ftrace {
     // SAFETY: Where text is changed, records do not come and go.
     let mut iter = unsafe { bindings::ftrace_rec_iter_start() };
     while !iter.is_null() {
@@ -435,35 +443,24 @@ fn record(ip: u32) -> *mut dyn_ftrace {
         // SAFETY: `iter` is valid.
         iter = unsafe { bindings::ftrace_rec_iter_next(iter) };
     }
-    ptr::null_mut()
+    ptr::null()
 }
 
 /// Does the changes of the records behind `after` one at a time.
-fn apply_unplanned<A: Arch>(enable: bool, after: *mut dyn_ftrace) -> Result<(), Failure> {
-    /// # Safety
-    ///
-    /// `rec` is a record of ftrace, `data` points to a `Result<(), Failure>`.
-    unsafe extern "C" fn apply<A: Arch>(
-        rec: *mut dyn_ftrace,
-        update: c_int,
-        old: usize,
-        new: usize,
-        data: *mut c_void,
-    ) -> c_int {
-        // SAFETY: By the safety requirements.
-        let (record, result) = unsafe { (&*rec, &mut *data.cast::<Result<(), Failure>>()) };
-        let contents = Request { update, old, new }.contents::<A>(record);
-        let layout = A::layout(record.ip);
-        let done = contents.and_then(|(from, to)| change::<A>(layout, record.ip, from, to));
-        *result = done.map_err(|refusal| (rec, refusal));
-        c_int::from(result.is_err())
-    }
-
+fn apply_unplanned<A: Arch>(enable: bool, after: *const dyn_ftrace) -> Result<(), Failure> {
     let mut result = Ok(());
-    // SAFETY: `ftrace_lock` is held where text changes. `apply` takes such a result.
-    unsafe {
-        bindings::ftrace_walk_updates(enable, after, Some(apply::<A>), (&raw mut result).cast())
-    };
+    walk_updates(enable, after, |rec, request| {
+        let done = request
+            .contents::<A>(rec)
+            .and_then(|(from, to)| change::<A>(A::layout(rec.ip), rec.ip, from, to));
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(refusal) => {
+                result = Err((ptr::from_ref(rec), refusal));
+                ControlFlow::Break(())
+            }
+        }
+    });
     result
 }
 
@@ -481,11 +478,11 @@ pub unsafe fn replace_code<A: Arch>(enable: bool) {
     // SAFETY: By the safety requirements.
     let plan = unsafe { PLAN.load(Relaxed).cast::<Plan<A>>().as_ref() };
     let planned = plan.map_or(Ok(()), Plan::apply);
-    let rest = plan.map_or(Some(ptr::null_mut()), |plan| plan.rest);
+    let rest = plan.map_or(Some(ptr::null()), |plan| plan.rest);
     let apply_rest = || rest.map_or(Ok(()), |after| apply_unplanned::<A>(enable, after));
     if let Err((record, refusal)) = planned.and_then(|()| apply_rest()) {
         // SAFETY: `record` is a record of ftrace, or null.
-        unsafe { bindings::ftrace_bug(report(Err(refusal)), record) };
+        unsafe { bindings::ftrace_bug(report(Err(refusal)), record.cast_mut()) };
     }
 }
 
