@@ -32,7 +32,9 @@ pub struct Machine {
     pub channel: &'static str,
     /// QEMU's program.
     pub qemu: &'static str,
-    /// QEMU's arguments for the machine.
+    /// The number of its processors.
+    pub cpus: u32,
+    /// QEMU's other arguments for the machine.
     pub machine: &'static [&'static str],
     /// QEMU's arguments that give the guest [`Self::channel`], from a character device `results`.
     pub results: &'static [&'static str],
@@ -58,13 +60,12 @@ const ARM: Machine = Machine {
     console: "ttyAMA0",
     channel: "vport0p1",
     qemu: "qemu-system-arm",
+    cpus: 2,
     machine: &[
         "-M",
         "virt",
         "-cpu",
         "cortex-a15",
-        "-smp",
-        "2",
         "-m",
         "256",
         "-nic",
@@ -91,6 +92,7 @@ const MIPS: Machine = Machine {
     console: "ttyS0",
     channel: "ttyS1",
     qemu: "qemu-system-mipsel",
+    cpus: 1,
     machine: &[
         "-M", "malta", "-cpu", "24Kf", "-m", "256", "-nic", "none", "-vga", "none",
     ],
@@ -127,6 +129,7 @@ pub const MACHINES: &[Machine] = &[
         target: "vmlinux.64",
         image: "vmlinux.64",
         qemu: "qemu-system-mips64el",
+        cpus: 4,
         // By default QEMU runs all of its processors in one thread. One that waits for others, as
         // when all are stopped, then keeps them from running for up to a tenth of a second.
         machine: &[
@@ -134,8 +137,6 @@ pub const MACHINES: &[Machine] = &[
             "malta",
             "-cpu",
             "I6400",
-            "-smp",
-            "4",
             "-accel",
             "tcg,thread=multi",
             "-m",
@@ -190,19 +191,8 @@ pub const MACHINES: &[Machine] = &[
         name: "arm-checked",
         options: CHECKED,
         tested_by: TestedBy::CheckAll,
-        // More CPUs than others have: more to lock against.
-        machine: &[
-            "-M",
-            "virt",
-            "-cpu",
-            "cortex-a15",
-            "-smp",
-            "4",
-            "-m",
-            "256",
-            "-nic",
-            "none",
-        ],
+        // More than others have: more to lock against.
+        cpus: 4,
         ..ARM
     },
     Machine {
@@ -218,6 +208,16 @@ pub const MACHINES: &[Machine] = &[
         ..MIPS
     },
 ];
+
+impl Machine {
+    /// QEMU's arguments for the machine.
+    pub fn arguments(&self) -> Vec<String> {
+        let given = self.machine.iter().map(|&argument| argument.to_owned());
+        given
+            .chain(["-smp".to_owned(), self.cpus.to_string()])
+            .collect()
+    }
+}
 
 /// The machines that a command tests whose filter is `test`.
 pub fn tested(by: TestedBy, test: Option<&str>) -> Vec<&'static Machine> {

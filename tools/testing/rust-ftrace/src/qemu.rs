@@ -128,7 +128,7 @@ impl Boot<'_> {
     fn command(&self, append: &str) -> Command {
         let mut command = Command::new(self.machine.qemu);
         command
-            .args(self.machine.machine)
+            .args(self.machine.arguments())
             .args(["-display", "none", "-no-reboot"])
             .arg("-kernel")
             .arg(self.image)

@@ -122,7 +122,11 @@ fn kernels(ctx: &Context, toolchain: &Toolchain, machine: &'static Machine) -> O
         ),
         (
             "Machine",
-            Some(format!("{} {}", machine.qemu, machine.machine.join(" "))),
+            Some(format!(
+                "{} {}",
+                machine.qemu,
+                machine.arguments().join(" ")
+            )),
         ),
     ];
     let differences = read(Backend::C, ".config").map_or(Vec::new(), |text| {
