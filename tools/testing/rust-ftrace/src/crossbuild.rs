@@ -4,6 +4,7 @@
 //! its cross compilers, each without shared libraries.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,6 +12,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use anyhow::Result;
 
+use crate::apt;
 use crate::apt::output;
 use crate::apt::Apt;
 use crate::config;
@@ -31,6 +33,9 @@ struct Recipe {
 enum Configure {
     /// By `make defconfig`, and these options in place of the default ones.
     Kconfig(&'static str),
+    /// By `./configure` with these arguments. The last runs of `make` install, below
+    /// [`INSTALLED`].
+    Autotools(&'static [&'static str]),
 }
 
 const BUSYBOX: Recipe = Recipe {
@@ -40,60 +45,233 @@ const BUSYBOX: Recipe = Recipe {
     make: &[&["busybox"]],
 };
 
+/// The GNU programs that the scripts of the kernel's selftests/ftrace call: no libraries but the C
+/// library's, no translations, no documentation, no tests of their own.
+const USERLAND: &[Recipe] = &[
+    Recipe {
+        package: "coreutils",
+        configure: Configure::Autotools(&[
+            "--enable-single-binary=symlinks",
+            "--without-selinux",
+            "--without-gmp",
+        ]),
+        make: &[&["SUBDIRS=."], &["SUBDIRS=.", "install-exec"]],
+    },
+    Recipe {
+        package: "grep",
+        configure: Configure::Autotools(&["--disable-perl-regexp"]),
+        make: &[
+            &["-C", "lib"],
+            &["-C", "src"],
+            &["-C", "src", "install-exec"],
+        ],
+    },
+    Recipe {
+        package: "sed",
+        configure: Configure::Autotools(&[]),
+        make: &[&["SUBDIRS=."], &["SUBDIRS=.", "install-exec"]],
+    },
+    Recipe {
+        package: "gawk",
+        configure: Configure::Autotools(&["--disable-mpfr", "--disable-extensions"]),
+        make: &[&["-C", "support"], &["gawk"], &["install-binPROGRAMS"]],
+    },
+    Recipe {
+        package: "diffutils",
+        configure: Configure::Autotools(&[]),
+        make: &[
+            &["-C", "lib"],
+            &["-C", "src"],
+            &["-C", "src", "install-exec"],
+        ],
+    },
+    Recipe {
+        package: "findutils",
+        configure: Configure::Autotools(&[]),
+        make: &[
+            &["-C", "gl"],
+            &["-C", "lib"],
+            &["-C", "find", "install-exec"],
+            &["-C", "xargs", "install-exec"],
+        ],
+    },
+    Recipe {
+        package: "util-linux",
+        configure: Configure::Autotools(&["--disable-all-programs", "--enable-schedutils"]),
+        make: &[&["chrt", "taskset"], &["install-usrbin_execPROGRAMS"]],
+    },
+];
+
+/// The arguments of every `./configure`.
+const AUTOTOOLS: &[&str] = &[
+    "--prefix=",
+    "--disable-nls",
+    "CFLAGS=-O1",
+    "LDFLAGS=-static -s",
+    // What the host's pkg-config knows is for the host.
+    "PKG_CONFIG=false",
+    // gnulib cannot run its test and takes mktime() for broken. Its own has a function's name in
+    // common with that of a static C library.
+    "gl_cv_func_working_mktime=yes",
+];
+
+/// Where a package's programs are installed, below the folder that it was built in.
+const INSTALLED: &str = "installed";
+
+/// Programs of the userland that busybox gives, each by a link to it. It is the shell too: dash's
+/// build asks the host for the names of signals, and MIPS has others and more.
+const OF_BUSYBOX: &[&str] = &[
+    "insmod", "lsmod", "modprobe", "mount", "ping", "reboot", "rmmod", "sh", "umount", "which",
+];
+
 /// A static busybox for the machine.
 pub fn busybox(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf> {
-    Ok(BUSYBOX.build(ctx, step, machine)?.join("busybox"))
+    let busybox = BUSYBOX.prepare(ctx, step, machine)?;
+    busybox.build(ctx, step)?;
+    Ok(busybox.dir.join("busybox"))
+}
+
+/// The folder with the GNU userland for the machine.
+pub fn userland(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf> {
+    let prepare = |recipe: &'static Recipe| recipe.prepare(ctx, step, machine);
+    let parts = USERLAND.iter().map(prepare).collect::<Result<Vec<_>>>()?;
+    let origins: Vec<_> = parts.iter().map(|part| part.origin.as_str()).collect();
+    let origin = format!("{}{OF_BUSYBOX:?}\n", origins.concat());
+
+    let dir = cross(ctx, "userland", machine);
+    let stamp = dir.with_extension("origin");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == origin) {
+        return Ok(dir);
+    }
+    files::remove_dir_all(&dir)?;
+    let bin = dir.join("bin");
+    fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
+    for (n, part) in parts.iter().enumerate() {
+        step.fold(format!("{} of {} packages", n + 1, parts.len()));
+        part.build(ctx, step)?;
+        let mut copy = Command::new("cp");
+        copy.arg("-a")
+            .arg(part.dir.join(INSTALLED).join("bin/."))
+            .arg(&bin);
+        step.run(&mut copy)?;
+    }
+    let link = |target: &str, path: &str| {
+        let path = dir.join(path);
+        symlink(target, &path).with_context(|| format!("cannot write {}", path.display()))
+    };
+    link("gawk", "bin/awk")?;
+    let package = Apt::for_fetching(ctx)?.download(step, "base-passwd", None, "")?;
+    let names = ctx.paths.build.join("cross/base-passwd");
+    apt::extract(step, &package, &names)?;
+    fs::create_dir_all(dir.join("etc"))?;
+    for name in ["group", "passwd"] {
+        let master = names.join(format!("usr/share/base-passwd/{name}.master"));
+        fs::copy(&master, dir.join("etc").join(name))
+            .with_context(|| format!("cannot copy {}", master.display()))?;
+    }
+    for name in OF_BUSYBOX {
+        link("busybox", &format!("bin/{name}"))?;
+    }
+    files::write_atomic(&stamp, origin.as_bytes())?;
+    Ok(dir)
+}
+
+/// A folder of what is built for a machine.
+fn cross(ctx: &Context, name: &str, machine: &Machine) -> PathBuf {
+    let name = format!("{name}-{}", machine.cross.trim_end_matches('-'));
+    ctx.paths.build.join("cross").join(name)
 }
 
 impl Recipe {
-    /// Builds the package and gives the folder that it was built in. It is built again when its
-    /// source, the recipe or the compiler are others.
-    fn build(&self, ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf> {
-        let _lock = ctx.paths.lock()?;
-        let package = self.package;
-        let cross = machine.cross;
-        let tarball = Apt::for_sources(ctx)?.download_source(step, package)?;
-        let compiler = output(Command::new(format!("{cross}gcc")).arg("--version"))?;
-        let Configure::Kconfig(options) = self.configure;
-        let origin = format!(
-            "{}\n{compiler}{options}{:?}\n",
-            files::sha256(&tarball)?,
-            self.make
-        );
+    /// Brings the source and tells what it is to be built from.
+    fn prepare(&self, ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<Build<'_>> {
+        let cross_gcc = format!("{}gcc", machine.cross);
+        let tarball = Apt::for_sources(ctx)?.download_source(step, self.package)?;
+        let compiler = output(Command::new(cross_gcc).arg("--version"))?;
+        let configure = match self.configure {
+            Configure::Kconfig(options) => options.to_owned(),
+            Configure::Autotools(args) => format!("{AUTOTOOLS:?} {args:?}\n"),
+        };
+        Ok(Build {
+            recipe: self,
+            cross: machine.cross,
+            dir: cross(ctx, self.package, machine),
+            origin: format!(
+                "{}\n{compiler}{configure}{:?}\n",
+                files::sha256(&tarball)?,
+                self.make
+            ),
+            tarball,
+        })
+    }
+}
 
-        let name = format!("{package}-{}", cross.trim_end_matches('-'));
-        let dir = ctx.paths.build.join("cross").join(name);
-        let stamp = dir.with_extension("origin");
-        if fs::read_to_string(&stamp).is_ok_and(|text| text == origin) {
-            return Ok(dir);
+/// A package to build for a machine.
+struct Build<'a> {
+    recipe: &'a Recipe,
+    cross: &'static str,
+    tarball: PathBuf,
+    /// The folder that it is built in.
+    dir: PathBuf,
+    /// What it is built from: source, recipe and compiler.
+    origin: String,
+}
+
+impl Build<'_> {
+    /// Builds the package, unless it was built from the same before.
+    fn build(&self, ctx: &Context, step: &Step<'_>) -> Result<()> {
+        let _lock = ctx.paths.lock()?;
+        let package = self.recipe.package;
+        let stamp = self.dir.with_extension("origin");
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == self.origin) {
+            return Ok(());
         }
         if stamp.exists() {
             fs::remove_file(&stamp)?;
         }
-        files::remove_dir_all(&dir)?;
-        unpack(step, &tarball, &dir)?;
+        files::remove_dir_all(&self.dir)?;
+        unpack(step, &self.tarball, &self.dir)?;
 
-        let make = |args: &[&str]| {
-            let mut make = Command::new("make");
-            make.arg(format!("CROSS_COMPILE={cross}"))
-                .args(args)
-                .current_dir(&dir);
-            step.run(&mut make)
-                .with_context(|| format!("cannot build {package}"))
-        };
         step.progress(format!("configuring {package}"));
-        make(&["defconfig"])?;
-        let path = dir.join(".config");
+        match self.recipe.configure {
+            Configure::Kconfig(options) => self.kconfig(step, options)?,
+            Configure::Autotools(args) => {
+                let mut configure = Command::new("./configure");
+                configure
+                    .arg(format!("--host={}", self.cross.trim_end_matches('-')))
+                    .args(AUTOTOOLS)
+                    .args(args)
+                    .current_dir(&self.dir);
+                step.run(&mut configure)
+                    .with_context(|| format!("cannot configure {package}"))?;
+            }
+        }
+        step.progress(format!("building {package}"));
+        for args in self.recipe.make {
+            self.make(step, &[&[&*jobs()], *args].concat())?;
+        }
+        files::write_atomic(&stamp, self.origin.as_bytes())
+    }
+
+    fn kconfig(&self, step: &Step<'_>, options: &str) -> Result<()> {
+        self.make(step, &["defconfig"])?;
+        let path = self.dir.join(".config");
         let defaults =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        files::write_atomic(&path, config::replace(&defaults, options).as_bytes())?;
+        files::write_atomic(&path, config::replace(&defaults, options).as_bytes())
+    }
 
-        step.progress(format!("building {package}"));
-        for args in self.make {
-            make(&[&[&*jobs()], *args].concat())?;
-        }
-        files::write_atomic(&stamp, origin.as_bytes())?;
-        Ok(dir)
+    fn make(&self, step: &Step<'_>, args: &[&str]) -> Result<()> {
+        let mut make = Command::new("make");
+        match self.recipe.configure {
+            Configure::Kconfig(_) => make.arg(format!("CROSS_COMPILE={}", self.cross)),
+            Configure::Autotools(_) => {
+                make.arg(format!("DESTDIR={}", self.dir.join(INSTALLED).display()))
+            }
+        };
+        make.args(args).current_dir(&self.dir);
+        step.run(&mut make)
+            .with_context(|| format!("cannot build {}", self.recipe.package))
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A guest's GNU programs: Debian's packages, unpacked. Nothing of them is installed, no
-//! maintainer script runs.
+//! A guest's GNU programs: Debian's packages, unpacked, or built from source where Debian has none
+//! for the machine. Nothing of them is installed, no maintainer script runs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,6 +14,7 @@ use walkdir::WalkDir;
 use crate::apt;
 use crate::apt::Apt;
 use crate::apt::USERLAND_SUITE;
+use crate::crossbuild;
 use crate::files;
 use crate::machine::Machine;
 use crate::ui::Step;
@@ -55,9 +56,9 @@ const LEFT_OUT: &[&str] = &["doc", "gconv", "info", "locale", "man"];
 
 /// The folder with the machine's userland. It is made once, from the packages of that day.
 pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf> {
-    let debian = machine
-        .debian
-        .context("Debian has no packages for this machine")?;
+    let Some(debian) = machine.debian else {
+        return crossbuild::userland(ctx, step, machine);
+    };
     let dir = ctx.paths.build.join(format!("userland-{debian}"));
     let stamp = dir.with_extension("packages");
     let recipe = format!("{USERLAND_SUITE} {PACKAGES:?} {PROVIDED:?} {LINKS:?} {LEFT_OUT:?}");
