@@ -59,6 +59,9 @@ const TEXT_GROWTH: u64 = 1;
 const GUEST_TEST: Duration = Duration::from_secs(15 * 60);
 const TOGGLE: Duration = Duration::from_secs(3);
 
+/// How many processors of guests there may be for one of the host's.
+const OVERCOMMIT: usize = 2;
+
 /// Traces all functions from the first moment on, until a small buffer is full of them.
 const EARLY_TRACE: &str = "ftrace=function trace_options=nooverwrite trace_buf_size=64k";
 
@@ -334,20 +337,25 @@ impl Check<'_> {
         let boots_guest = wants("guest", Some(&tests));
         let faults = rootfs::tests(&guest::scripts(self.ctx), "faults")?;
         let boots_faults = wants("faults", Some(&faults));
-        // Elsewhere the C backend's kernel is built for nothing, and there is no other userland.
-        let is_compared = machine.tested_by == TestedBy::Check;
-        // The comparison takes too long for a run of all tests that is to be over soon.
+        // What takes a userland, and the other backend, is too long for a run of all tests that is
+        // to be over soon.
         let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
-        let boots_both = is_compared && is_patient;
-        let boots_clients = boots_both && wants("trace-cmd", Some(&clients));
+        let boots_both = is_patient && machine.is_compared();
+        let boots_userland = is_patient && !machine.selftests.is_empty();
+        // No trace-cmd is built from source.
+        let boots_clients =
+            boots_userland && machine.debian.is_some() && wants("trace-cmd", Some(&clients));
         let boots_selftests =
-            boots_both && wants("ftracetest", Some(&kselftest::cases(&selftests)));
-        let compares = boots_both && boots_tests || boots_clients || boots_selftests;
-        let needs_c = is_compared && (compares || wants_build("c") || wants_build("text size"));
+            boots_userland && wants("ftracetest", Some(&kselftest::cases(&selftests)));
+        let takes_userland = boots_clients || boots_selftests;
+        let compares = boots_both && (boots_tests || takes_userland);
+        let needs_c =
+            machine.is_compared() && (compares || wants_build("c") || wants_build("text size"));
         if !needs_c
             && !boots_tests
             && !boots_guest
             && !boots_faults
+            && !takes_userland
             && !["rust", "audit", "clippy"].into_iter().any(wants_build)
         {
             return Ok(());
@@ -378,8 +386,9 @@ impl Check<'_> {
             check("text size", text_growth(self.ctx, toolchain, machine));
         }
         let mut with_userland = Vec::new();
-        if boots_clients || boots_selftests {
-            for (backend, guest) in &guests {
+        if takes_userland {
+            let asked = guests.iter().filter(|(b, _)| machine.selftests.contains(b));
+            for (backend, guest) in asked {
                 let whole = guest.with_userland(self.ctx, &kernel(*backend));
                 let name = format!("userland {}", backend.name());
                 check(&name, whole.map(|g| with_userland.push((*backend, g))));
@@ -424,7 +433,7 @@ impl Check<'_> {
         machine: &'static Machine,
         guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
     ) -> Result<()> {
-        let boots = side_by_side(guests, |guest| {
+        let boots = side_by_side(machine, guests, |guest| {
             self.boot(guest, "boot", "", &Limits::default(), |o| &o.console)
         });
         for (backend, (console, mut cases, time)) in boots {
@@ -461,7 +470,7 @@ impl Check<'_> {
         let limit = (GUEST_TEST + TOGGLE * toggles).as_secs();
         let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
         let limits = Limits::default().and(TOGGLE * toggles);
-        let boots = side_by_side(guests, |guest| {
+        let boots = side_by_side(machine, guests, |guest| {
             self.boot(guest, mode, &append, &limits, |o| &o.results)
         });
         for (backend, (results, mut cases, time)) in boots {
@@ -524,7 +533,7 @@ impl Check<'_> {
         const KIND: &str = "ftracetest";
         const ALONE: &str = "ftracetest-alone";
         let suite = Backend::Rust.suite(machine, KIND);
-        let mut runs = side_by_side(guests, |guest| {
+        let mut runs = side_by_side(machine, guests, |guest| {
             let start = Instant::now();
             let keeps = |name: &str| self.filter.keeps(&suite, name);
             let run = kselftest::run(self.ctx, guest, KIND, tests, keeps);
@@ -700,25 +709,32 @@ impl Check<'_> {
     }
 }
 
-/// Does the same in several guests at a time.
+/// Does the same in guests of a machine, in several at a time where the host has the processors.
 fn side_by_side<'g, T: Send>(
+    machine: &Machine,
     guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
     work: impl Fn(&Guest) -> T + Sync,
 ) -> Vec<(Backend, T)> {
     let work = &work;
-    thread::scope(|scope| {
-        let threads: Vec<_> = guests
-            .into_iter()
-            .map(|(backend, guest)| (*backend, scope.spawn(move || work(guest))))
-            .collect();
-        threads
-            .into_iter()
-            .map(|(backend, thread)| match thread.join() {
-                Ok(done) => (backend, done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
+    let host = thread::available_parallelism().map_or(1, usize::from);
+    let at_a_time = (host * OVERCOMMIT / machine.cpus).max(1);
+    let guests: Vec<_> = guests.into_iter().collect();
+    let together = |guests: &[&'g (Backend, Guest)]| -> Vec<(Backend, T)> {
+        thread::scope(|scope| {
+            let threads: Vec<_> = guests
+                .iter()
+                .map(|(backend, guest)| (*backend, scope.spawn(move || work(guest))))
+                .collect();
+            threads
+                .into_iter()
+                .map(|(backend, thread)| match thread.join() {
+                    Ok(done) => (backend, done),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+                .collect()
+        })
+    };
+    guests.chunks(at_a_time).flat_map(together).collect()
 }
 
 /// Holds the Rust backend's kernel against the C backend's.

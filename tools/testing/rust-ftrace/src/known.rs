@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Failures with a known cause that is not ours to remove, from the file `known-failures`: a line
-//! each, with the test's full name and the cause. Such a test is expected to fail, and an entry
-//! whose test no longer does is itself a failure.
+//! each, with the test's full name and the cause. A test of several machines has the names of them
+//! all, separated by commas. Such a test is expected to fail, and an entry whose test no longer
+//! does is itself a failure.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -40,8 +41,14 @@ impl Known {
             let (test, cause) = line
                 .split_once(": ")
                 .with_context(|| format!("no cause in {line:?}"))?;
-            let before = known.causes.insert(test.to_owned(), cause.to_owned());
-            ensure!(before.is_none(), "{test} is there twice");
+            let (machines, test) = test
+                .split_once('/')
+                .with_context(|| format!("no machine in {line:?}"))?;
+            for machine in machines.split(',') {
+                let test = format!("{machine}/{test}");
+                let before = known.causes.insert(test.clone(), cause.to_owned());
+                ensure!(before.is_none(), "{test} is there twice");
+            }
         }
         Ok(known)
     }
@@ -116,8 +123,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_for_each_of_its_machines() {
+        let known = Known::parse("arm,mips/ftracetest/a.tc: why\n").unwrap();
+        let tests: Vec<_> = known.unseen().collect();
+        assert_eq!(tests, ["arm/ftracetest/a.tc", "mips/ftracetest/a.tc"]);
+    }
+
+    #[test]
     fn an_entry_without_a_cause_and_one_that_is_there_twice_are_refused() {
         assert!(Known::parse("arm/ftracetest/a.tc\n").is_err());
+        assert!(Known::parse("a.tc: why\n").is_err());
+        assert!(Known::parse("arm,arm/ftracetest/a.tc: why\n").is_err());
         assert!(Known::parse(&ENTRY.repeat(2)).is_err());
     }
 }
