@@ -97,8 +97,17 @@ const USERLAND: &[Recipe] = &[
     },
     Recipe {
         package: "util-linux",
-        configure: Configure::Autotools(&["--disable-all-programs", "--enable-schedutils"]),
-        make: &[&["chrt", "taskset"], &["install-usrbin_execPROGRAMS"]],
+        configure: Configure::Autotools(&[
+            "--disable-all-programs",
+            "--enable-schedutils",
+            "--enable-libsmartcols",
+            "--enable-lscpu",
+        ]),
+        make: &[
+            // libtool takes "-static" for its own libraries' alone.
+            &["LDFLAGS=-all-static -s", "chrt", "taskset", "lscpu"],
+            &["LDFLAGS=-all-static -s", "install-usrbin_execPROGRAMS"],
+        ],
     },
 ];
 
