@@ -195,6 +195,7 @@ pub const MACHINES: &[Machine] = &[
     Machine {
         name: "arm-up",
         options: "# CONFIG_SMP is not set\n# CONFIG_HOTPLUG_CPU is not set\n",
+        cpus: 1,
         ..ARM_VARIANT
     },
     Machine {
