@@ -57,6 +57,9 @@ const ARITHMETIC: &[&str] = &[
     "sub",
 ];
 
+/// Instructions whose result does not depend on a register that both of their operands are.
+const CANCEL: &[&str] = &["bic", "eor", "rsb", "rsc", "sbc", "sub"];
+
 /// The same of the first two operands.
 const WRITE_TWO: &[&str] = &["ldrd", "ldrexd", "smull", "umull"];
 
@@ -128,8 +131,16 @@ pub fn describe(
     }
     // `add ip, r0` of T32 is `add ip, ip, r0`. `lsl ip, r0, #2` of A32 has two operands too.
     let is_shift = |operand: &ArmOperand| operand.shift != ArmShift::Invalid;
-    if operands.len() == 2 && ARITHMETIC.contains(&name.as_str()) && !is_shift(&operands[1]) {
-        reads |= writes;
+    match &operands[..] {
+        [_, second] if ARITHMETIC.contains(&name.as_str()) && !is_shift(second) => reads |= writes,
+        [_, second, third]
+            if CANCEL.contains(&name.as_str())
+                && second.op_type == third.op_type
+                && !is_shift(third) =>
+        {
+            reads = 0;
+        }
+        _ => (),
     }
     let condition = condition(arm.cc());
     // `mrs` copies the flags too, but what it is for is the mask of interrupts.
@@ -310,6 +321,9 @@ mod tests {
             // lsl ip, r7, #2; ror ip, ip, #1
             (0xe1a0_c107, 0, IP, next),
             (0xe1a0_c0ec, IP, IP, next),
+            // sub r0, ip, ip; eor ip, ip, ip, lsl #1
+            (0xe04c_000c, 0, 0, next),
+            (0xe02c_c08c, IP, IP, next),
             // mrc p15, 0, ip, c1, c0, 0; mcr p15, 0, ip, c1, c0, 0; bfi ip, r0, #0, #1
             (0xee11_cf10, 0, IP, next),
             (0xee01_cf10, IP, 0, next),

@@ -14,13 +14,15 @@
 //!
 //! Where a function returns, calls another or jumps to it, none of these registers holds anything
 //! of use but a result that the function has computed since, by the same convention. Nor does the
-//! compiler rely on what a callee happens to leave alone (`-fipa-ra`), which `-pg` turns off. As
-//! asm statements call functions that preserve more than the convention asks for, a call is not
+//! compiler rely on what a callee happens to leave alone (`-fipa-ra`), which `-pg` turns off. A
+//! call of a function that has a site itself, so is the compiler's, loses them all. As asm
+//! statements call others that preserve more than the convention asks for, any other call is not
 //! taken to write anything but results, and those only if the callee writes them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use anyhow::Context as _;
 use anyhow::Result;
@@ -57,9 +59,9 @@ pub struct Reads {
 
 /// Follows all paths from all sites.
 pub fn reads(program: &Program, sites: &[Site]) -> Result<Reads> {
-    let results = RefCell::default();
+    let callees = Callees::new(program, sites);
     let mut reads = Reads::default();
-    let all = Walk::run(program, &results, program.decoder.clobbered(), sites)?.found;
+    let all = Walk::run(program, &callees, program.decoder.clobbered(), sites)?.found;
     for register in (0..Regs::BITS).map(|bit| 1 << bit) {
         let readers = all.values().filter(|read| **read & register != 0).count();
         if readers == 0 {
@@ -71,7 +73,7 @@ pub fn reads(program: &Program, sites: &[Site]) -> Result<Reads> {
                 set.push(*site);
             }
         }
-        let walk = Walk::run(program, &results, register, &set)?;
+        let walk = Walk::run(program, &callees, register, &set)?;
         reads.empty += readers - walk.found.len();
         reads.live.extend(walk.found.keys().map(|&address| Live {
             address,
@@ -143,6 +145,24 @@ impl State {
     }
 }
 
+/// What is known of functions that are called.
+struct Callees {
+    /// Where those with a site start.
+    with_sites: HashSet<u32>,
+    /// The results that functions write.
+    results: RefCell<HashMap<u32, Regs>>,
+}
+
+impl Callees {
+    fn new(program: &Program<'_>, sites: &[Site]) -> Self {
+        let functions = sites.iter().filter_map(|s| program.image.function(s.ip));
+        Self {
+            with_sites: functions.map(|function| function.start).collect(),
+            results: RefCell::default(),
+        }
+    }
+}
+
 /// Follows the paths on which registers are not written.
 struct Walk<'a> {
     program: &'a Program<'a>,
@@ -152,14 +172,13 @@ struct Walk<'a> {
     work: Vec<u32>,
     /// What reads which registers.
     found: BTreeMap<u32, Regs>,
-    /// The results that functions write.
-    results: &'a RefCell<HashMap<u32, Regs>>,
+    callees: &'a Callees,
 }
 
 impl<'a> Walk<'a> {
     fn run(
         program: &'a Program<'a>,
-        results: &'a RefCell<HashMap<u32, Regs>>,
+        callees: &'a Callees,
         registers: Regs,
         sites: &[Site],
     ) -> Result<Self> {
@@ -169,7 +188,7 @@ impl<'a> Walk<'a> {
             from: HashMap::new(),
             work: Vec::new(),
             found: BTreeMap::new(),
-            results,
+            callees,
         };
         let state = State {
             registers,
@@ -270,6 +289,7 @@ impl<'a> Walk<'a> {
     /// What a call that `insn` makes leaves.
     fn called(&self, insn: &Insn, state: State) -> Result<State> {
         let results = match insn.flow {
+            Flow::Call(target) if self.callees.with_sites.contains(&target) => Regs::MAX,
             Flow::Call(target) => self.written_by(target)?,
             Flow::CallIndirect { private: false } => self.program.decoder.results(),
             _ => return Ok(state),
@@ -287,7 +307,7 @@ impl<'a> Walk<'a> {
         let Some(function) = self.program.image.function(address).filter(|_| all != 0) else {
             return Ok(all);
         };
-        if let Some(known) = self.results.borrow().get(&address) {
+        if let Some(known) = self.callees.results.borrow().get(&address) {
             return Ok(*known);
         }
         let mut written = 0;
@@ -302,7 +322,7 @@ impl<'a> Walk<'a> {
                 _ => all,
             };
         }
-        self.results.borrow_mut().insert(address, written);
+        self.callees.results.borrow_mut().insert(address, written);
         Ok(written)
     }
 

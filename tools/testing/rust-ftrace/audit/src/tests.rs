@@ -314,6 +314,29 @@ fn a_call_writes_results_alone() {
 }
 
 #[test]
+fn a_call_of_a_function_with_a_site_writes_all() {
+    let callee = |has_site: bool| {
+        let mut kernel = Kernel::new(Isa::A32);
+        let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
+        let mut function = |name, ahead: &[u32], behind: &[u32], is_site| {
+            let ip = kernel.here() + 4 * ahead.len() as u32 + 4;
+            let site = [a32::PUSH_LR, a32::bl(ip, mcount).unwrap()];
+            let start = kernel.function(name, &[ahead, &site, behind].concat());
+            if is_site {
+                kernel.site(ip);
+            }
+            start
+        };
+        let callee = function("callee", &[], &[BX_LR], has_site);
+        let call = a32::bl(callee + 24, callee).unwrap();
+        function("caller", &[MOV_IP_1], &[call, MOV_R0_IP, BX_LR], true);
+        audit(kernel)
+    };
+    assert_eq!(callee(false), live(&["ip"]));
+    assert_eq!(callee(true), live(&[]));
+}
+
+#[test]
 fn a_delay_slot_is_executed() {
     let read = [JR_RA, MOVE_A0_V1];
     assert_eq!(mips_reads(&[LI_V1_1], &read), live(&["v1"]));
