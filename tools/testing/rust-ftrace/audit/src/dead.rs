@@ -36,6 +36,7 @@ use crate::insn::Slot;
 use crate::insn::ALWAYS;
 use crate::program::Edge;
 use crate::program::Program;
+use crate::sites;
 use crate::sites::Site;
 
 /// A register that is read although a tracer may have changed it.
@@ -59,7 +60,10 @@ pub struct Reads {
 
 /// Follows all paths from all sites.
 pub fn reads(program: &Program, sites: &[Site]) -> Result<Reads> {
-    let callees = Callees::new(program, sites);
+    let callees = Callees {
+        with_sites: sites::functions(program.image, sites),
+        results: RefCell::default(),
+    };
     let mut reads = Reads::default();
     let all = Walk::run(program, &callees, program.decoder.clobbered(), sites)?.found;
     for register in (0..Regs::BITS).map(|bit| 1 << bit) {
@@ -151,16 +155,6 @@ struct Callees {
     with_sites: HashSet<u32>,
     /// The results that functions write.
     results: RefCell<HashMap<u32, Regs>>,
-}
-
-impl Callees {
-    fn new(program: &Program<'_>, sites: &[Site]) -> Self {
-        let functions = sites.iter().filter_map(|s| program.image.function(s.ip));
-        Self {
-            with_sites: functions.map(|function| function.start).collect(),
-            results: RefCell::default(),
-        }
-    }
 }
 
 /// Follows the paths on which registers are not written.

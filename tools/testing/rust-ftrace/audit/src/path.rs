@@ -31,6 +31,7 @@ use crate::insn::Flow;
 use crate::insn::Insn;
 use crate::program::Edge;
 use crate::program::Program;
+use crate::sites;
 use crate::sites::Site;
 
 /// Does all stores to a site and publishes them.
@@ -98,11 +99,7 @@ fn publisher(isa: Isa) -> &'static str {
 pub fn check(program: &Program, sites: &[Site]) -> Result<Vec<String>> {
     let path = Path {
         program,
-        traced: sites
-            .iter()
-            .filter_map(|site| program.image.function(site.ip))
-            .map(|function| function.start)
-            .collect(),
+        traced: sites::functions(program.image, sites),
         calls: RefCell::default(),
         targets: RefCell::default(),
     };

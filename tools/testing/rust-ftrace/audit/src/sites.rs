@@ -2,6 +2,8 @@
 
 //! The call sites that an image records.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use ftrace_pure::insn::mips;
 use ftrace_pure::site::Layout;
@@ -54,6 +56,12 @@ pub struct Sites {
     pub bad: Vec<String>,
     /// Entries that the build emptied: functions left out of the kernel.
     pub emptied: usize,
+}
+
+/// Where the functions start that have a site.
+pub fn functions(image: &Image, sites: &[Site]) -> HashSet<u32> {
+    let functions = sites.iter().filter_map(|site| image.function(site.ip));
+    functions.map(|function| function.start).collect()
 }
 
 /// The layout that the backend asks for, as `Arch::layout()` does: one for a kind of image.
