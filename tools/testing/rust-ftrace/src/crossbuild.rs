@@ -4,7 +4,6 @@
 //! its cross compilers, each without shared libraries.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -55,21 +54,17 @@ const USERLAND: &[Recipe] = &[
             "--without-selinux",
             "--without-gmp",
         ]),
-        make: &[&["SUBDIRS=."], &["SUBDIRS=.", "install-exec"]],
+        make: WITHOUT_SUBDIRS,
     },
     Recipe {
         package: "grep",
         configure: Configure::Autotools(&["--disable-perl-regexp"]),
-        make: &[
-            &["-C", "lib"],
-            &["-C", "src"],
-            &["-C", "src", "install-exec"],
-        ],
+        make: LIB_AND_SRC,
     },
     Recipe {
         package: "sed",
         configure: Configure::Autotools(&[]),
-        make: &[&["SUBDIRS=."], &["SUBDIRS=.", "install-exec"]],
+        make: WITHOUT_SUBDIRS,
     },
     Recipe {
         package: "gawk",
@@ -79,11 +74,7 @@ const USERLAND: &[Recipe] = &[
     Recipe {
         package: "diffutils",
         configure: Configure::Autotools(&[]),
-        make: &[
-            &["-C", "lib"],
-            &["-C", "src"],
-            &["-C", "src", "install-exec"],
-        ],
+        make: LIB_AND_SRC,
     },
     Recipe {
         package: "findutils",
@@ -109,6 +100,16 @@ const USERLAND: &[Recipe] = &[
             &["LDFLAGS=-all-static -s", "install-usrbin_execPROGRAMS"],
         ],
     },
+];
+
+/// For a package that builds its programs in its top folder.
+const WITHOUT_SUBDIRS: &[&[&str]] = &[&["SUBDIRS=."], &["SUBDIRS=.", "install-exec"]];
+
+/// For one that builds them in `src`, of which `lib` is a part.
+const LIB_AND_SRC: &[&[&str]] = &[
+    &["-C", "lib"],
+    &["-C", "src"],
+    &["-C", "src", "install-exec"],
 ];
 
 /// The arguments of every `./configure`.
@@ -148,11 +149,12 @@ pub fn userland(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<Pat
     let origin = format!("{}{OF_BUSYBOX:?}\n", origins.concat());
 
     let dir = cross(ctx, "userland", machine);
-    let stamp = dir.with_extension("origin");
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == origin) {
-        return Ok(dir);
-    }
-    files::remove_dir_all(&dir)?;
+    let fill = || fill_userland(ctx, step, &parts, &dir);
+    files::make_dir(&dir, &dir.with_extension("origin"), &origin, fill)?;
+    Ok(dir)
+}
+
+fn fill_userland(ctx: &Context, step: &Step<'_>, parts: &[Build<'_>], dir: &Path) -> Result<()> {
     let bin = dir.join("bin");
     fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
     for (n, part) in parts.iter().enumerate() {
@@ -164,11 +166,10 @@ pub fn userland(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<Pat
             .arg(&bin);
         step.run(&mut copy)?;
     }
-    let link = |target: &str, path: &str| {
-        let path = dir.join(path);
-        symlink(target, &path).with_context(|| format!("cannot write {}", path.display()))
-    };
-    link("gawk", "bin/awk")?;
+    files::link("gawk", &bin.join("awk"))?;
+    for name in OF_BUSYBOX {
+        files::link("busybox", &bin.join(name))?;
+    }
     let package = Apt::for_fetching(ctx)?.download(step, "base-passwd", None, "")?;
     let names = ctx.paths.build.join("cross/base-passwd");
     apt::extract(step, &package, &names)?;
@@ -178,11 +179,7 @@ pub fn userland(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<Pat
         fs::copy(&master, dir.join("etc").join(name))
             .with_context(|| format!("cannot copy {}", master.display()))?;
     }
-    for name in OF_BUSYBOX {
-        link("busybox", &format!("bin/{name}"))?;
-    }
-    files::write_atomic(&stamp, origin.as_bytes())?;
-    Ok(dir)
+    Ok(())
 }
 
 /// A folder of what is built for a machine.
@@ -230,15 +227,12 @@ impl Build<'_> {
     /// Builds the package, unless it was built from the same before.
     fn build(&self, ctx: &Context, step: &Step<'_>) -> Result<()> {
         let _lock = ctx.paths.lock()?;
-        let package = self.recipe.package;
         let stamp = self.dir.with_extension("origin");
-        if fs::read_to_string(&stamp).is_ok_and(|text| text == self.origin) {
-            return Ok(());
-        }
-        if stamp.exists() {
-            fs::remove_file(&stamp)?;
-        }
-        files::remove_dir_all(&self.dir)?;
+        files::make_dir(&self.dir, &stamp, &self.origin, || self.fill(step))
+    }
+
+    fn fill(&self, step: &Step<'_>) -> Result<()> {
+        let package = self.recipe.package;
         unpack(step, &self.tarball, &self.dir)?;
 
         step.progress(format!("configuring {package}"));
@@ -259,7 +253,7 @@ impl Build<'_> {
         for args in self.recipe.make {
             self.make(step, &[&[&*jobs()], *args].concat())?;
         }
-        files::write_atomic(&stamp, self.origin.as_bytes())
+        Ok(())
     }
 
     fn kconfig(&self, step: &Step<'_>, options: &str) -> Result<()> {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::fs::Permissions;
 use std::io;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -40,6 +41,32 @@ pub fn remove_dir_all(path: &Path) -> Result<()> {
     }
 }
 
+/// Makes a folder, unless there is one from the same `origin`, which `stamp` keeps.
+///
+/// What is there of another one goes first, its stamp ahead of it: no folder that is only half made
+/// has one.
+pub fn make_dir(
+    dir: &Path,
+    stamp: &Path,
+    origin: &str,
+    make: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    if fs::read_to_string(stamp).is_ok_and(|text| text == origin) {
+        return Ok(());
+    }
+    if stamp.exists() {
+        fs::remove_file(stamp).with_context(|| format!("cannot remove {}", stamp.display()))?;
+    }
+    remove_dir_all(dir)?;
+    make()?;
+    write_atomic(stamp, origin.as_bytes())
+}
+
+/// Makes a symbolic link.
+pub fn link(target: &str, path: &Path) -> Result<()> {
+    symlink(target, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// The SHA-256 of a file, in hexadecimal.
 pub fn sha256(path: &Path) -> Result<String> {
     let read = || -> io::Result<String> {
@@ -53,4 +80,37 @@ pub fn sha256(path: &Path) -> Result<String> {
 /// The SHA-256 of bytes, in hexadecimal.
 pub fn sha256_of(content: &[u8]) -> String {
     format!("{:x}", Sha256::digest(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_once_and_never_taken_for_whole_when_it_is_not() {
+        let top = tempfile::tempdir().unwrap();
+        let (dir, stamp) = (top.path().join("made"), top.path().join("made.origin"));
+        let file = dir.join("file");
+        let fill = |text: &'static str| {
+            let (dir, file) = (dir.clone(), file.clone());
+            move || {
+                fs::create_dir(dir)?;
+                fs::write(file, text)?;
+                Ok(())
+            }
+        };
+        make_dir(&dir, &stamp, "a", fill("first")).unwrap();
+        make_dir(&dir, &stamp, "a", || bail!("made again")).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "first");
+
+        let half = || {
+            fs::create_dir(&dir)?;
+            bail!("disk full")
+        };
+        assert!(make_dir(&dir, &stamp, "b", half).is_err());
+        make_dir(&dir, &stamp, "a", fill("second")).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "second");
+    }
 }

@@ -3,11 +3,9 @@
 //! A guest's GNU programs: Debian's packages, unpacked, or built from source where Debian has none
 //! for the machine. Nothing of them is installed, no maintainer script runs.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use anyhow::Result;
 use walkdir::WalkDir;
 
@@ -62,16 +60,18 @@ pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf
     let dir = ctx.paths.build.join(format!("userland-{debian}"));
     let stamp = dir.with_extension("packages");
     let recipe = format!("{USERLAND_SUITE} {PACKAGES:?} {PROVIDED:?} {LINKS:?} {LEFT_OUT:?}");
-    if fs::read_to_string(&stamp).is_ok_and(|made| made == recipe) {
-        return Ok(dir);
-    }
-    files::remove_dir_all(&dir)?;
+    let fill = || fill(ctx, step, debian, &dir);
+    files::make_dir(&dir, &stamp, &recipe, fill)?;
+    Ok(dir)
+}
+
+fn fill(ctx: &Context, step: &Step<'_>, debian: &str, dir: &Path) -> Result<()> {
     let apt = Apt::for_fetching(ctx)?;
     let packages = apt.closure(step, USERLAND_SUITE, debian, PACKAGES, PROVIDED)?;
     for deb in apt.download_all(step, &packages)? {
-        apt::extract(step, &deb, &dir)?;
+        apt::extract(step, &deb, dir)?;
     }
-    let mut walk = WalkDir::new(&dir).into_iter();
+    let mut walk = WalkDir::new(dir).into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy();
@@ -81,10 +81,8 @@ pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf
         }
     }
     for (path, target) in LINKS {
-        let path = dir.join(path);
-        symlink(target, &path).with_context(|| format!("cannot write {}", path.display()))?;
+        files::link(target, &dir.join(path))?;
     }
-    files::write_atomic(&stamp, recipe.as_bytes())?;
     step.fold(format!("{} packages", packages.len()));
-    Ok(dir)
+    Ok(())
 }
