@@ -17,7 +17,10 @@ use crate::{
     page::PAGE_MASK,
     prelude::*, //
 };
-use core::ops::Range;
+use core::{
+    ops::Range,
+    ptr, //
+};
 
 /// Number of pages that the words of a site can lie in.
 pub const MAX_PAGES: usize = 2;
@@ -47,6 +50,36 @@ pub unsafe trait Machine {
 
     /// Makes this processor execute what was stored and published before, wherever that was.
     fn synchronise();
+
+    /// Reads the instruction word at `address` without being ready for a fault.
+    ///
+    /// # Safety
+    ///
+    /// `address` is aligned, and the page is mapped.
+    #[inline]
+    unsafe fn read_mapped(address: usize, unit: Unit) -> u32 {
+        match unit {
+            // SAFETY: By the safety requirements.
+            Unit::Half => u32::from(unsafe { (address as *const u16).read_volatile() }),
+            // SAFETY: By the safety requirements.
+            Unit::Word => unsafe { (address as *const u32).read_volatile() },
+        }
+    }
+
+    /// Writes an instruction word to `address` without being ready for a fault.
+    ///
+    /// # Safety
+    ///
+    /// `address` is aligned, the page can be written, and the word is the caller's to write.
+    #[inline]
+    unsafe fn write_mapped(address: usize, unit: Unit, insn: u32) {
+        match unit {
+            // SAFETY: By the safety requirements. A halfword has no upper bits.
+            Unit::Half => unsafe { (address as *mut u16).write_volatile(insn as u16) },
+            // SAFETY: By the safety requirements.
+            Unit::Word => unsafe { (address as *mut u32).write_volatile(insn) },
+        }
+    }
 }
 
 /// Why text was not changed. In any case nothing was written.
@@ -125,29 +158,34 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
     let Some((first, last)) = ends(stores) else {
         return Ok(());
     };
-    let (first, last) = (first.address as usize, last.address as usize);
-    let in_page_of = |store: &Store, address| (store.address as usize ^ address) & PAGE_MASK == 0;
+    let is_in_page_of =
+        |address: u32, other: &Store| (address ^ other.address) as usize & PAGE_MASK == 0;
+    let one_page = is_in_page_of(first.address, last);
 
     for store in stores.iter().flatten() {
-        let in_pages = in_page_of(store, first) || in_page_of(store, last);
-        if !store.unit.is_aligned(store.address) || !in_pages {
+        let address = store.address;
+        let in_pages = is_in_page_of(address, first) || is_in_page_of(address, last);
+        if !store.unit.is_aligned(address) || !in_pages {
             return Err(store.fault(Refusal::Unsuitable));
         }
-        match read(store.address, store.unit) {
-            Ok(insn) if insn == store.old => (),
-            Ok(_) => return Err(store.fault(Refusal::Unexpected(store.old))),
-            Err(reason) => return Err(store.fault(reason)),
+    }
+    // A page can be read if one word of it can.
+    for store in [first, last] {
+        read(store.address, store.unit).map_err(|reason| store.fault(reason))?;
+    }
+    for store in stores.iter().flatten() {
+        // SAFETY: The address is aligned, and its page is that of one of the two words above.
+        let insn = unsafe { M::read_mapped(store.address as usize, store.unit) };
+        if insn != store.old {
+            return Err(store.fault(Refusal::Unexpected(store.old)));
         }
     }
 
-    let one_page = (first ^ last) & PAGE_MASK == 0;
     let irq = local_interrupt_disable();
     // How far the alias of a page is from the page.
-    let alias = |address, index| {
-        let alias = M::alias(address, index, &irq).map_err(|_| Fault {
-            address: usize_as_u32(address),
-            reason: Refusal::Unwritable,
-        })?;
+    let alias = |store: &Store, index| {
+        let address = store.address as usize;
+        let alias = M::alias(address, index, &irq).map_err(|_| store.fault(Refusal::Unwritable))?;
         Ok(alias.wrapping_sub(address & PAGE_MASK))
     };
     let first_alias = alias(first, 0)?;
@@ -157,54 +195,47 @@ pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
         alias(last, 1)
     };
 
-    let result = match last_alias {
-        Ok(last_alias) => {
-            let alias = |store: &Store| {
-                let distance = if in_page_of(store, first) {
-                    first_alias
-                } else {
-                    last_alias
-                };
-                (store.address as usize).wrapping_add(distance) as *mut c_void
+    let result = last_alias.and_then(|last_alias| {
+        let alias = |store: &Store| {
+            let distance = if is_in_page_of(store.address, first) {
+                first_alias
+            } else {
+                last_alias
             };
+            (store.address as usize).wrapping_add(distance)
+        };
+        let put = |store: &Store| {
+            let (to, size) = (alias(store) as *mut c_void, store.unit.size() as usize);
             // SAFETY: The safety requirements of `Machine` make `alias` return the address of the
-            // text for writing, which is the caller's by the safety requirements.
-            unsafe { store_all(stores, alias) }
+            // text for writing, which is the caller's by the safety requirements. The callee
+            // copes with a fault.
+            match unsafe { bindings::put_insn_nofault(to, store.new, size) } {
+                0 => Ok(()),
+                _ => Err(store.fault(Refusal::Unwritable)),
+            }
+        };
+        // A page can be written if one word of it can.
+        put(first)?;
+        if !one_page {
+            put(last).inspect_err(|_| {
+                // SAFETY: As above. This word has been written.
+                unsafe { M::write_mapped(alias(first), first.unit, first.old) };
+            })?;
         }
-        Err(fault) => Err(fault),
-    };
+        for store in stores.iter().flatten() {
+            if !ptr::eq(store, first) && (one_page || !ptr::eq(store, last)) {
+                // SAFETY: As above. Another word of the page has been written.
+                unsafe { M::write_mapped(alias(store), store.unit, store.new) };
+            }
+        }
+        Ok(())
+    });
     // After a failure too: what was stored before it and taken back may have been fetched.
     M::publish(stores);
 
     if !one_page && last_alias.is_ok() {
-        M::release(last, 1, &irq);
+        M::release(last.address as usize, 1, &irq);
     }
-    M::release(first, 0, &irq);
+    M::release(first.address as usize, 0, &irq);
     result
-}
-
-/// # Safety
-///
-/// For each of `stores`, `alias` returns an aligned address that is the caller's to write, or one
-/// for which a store faults.
-unsafe fn store_all(
-    stores: &[Option<Store>],
-    alias: impl Fn(&Store) -> *mut c_void,
-) -> Result<(), Fault> {
-    let put = |store: &Store, insn| {
-        // SAFETY: By the safety requirements; the callee copes with a fault.
-        unsafe { bindings::put_insn_nofault(alias(store), insn, store.unit.size() as usize) == 0 }
-    };
-    for (done, store) in stores.iter().enumerate() {
-        let Some(store) = store else { continue };
-        if put(store, store.new) {
-            continue;
-        }
-        for done in stores.iter().take(done).flatten() {
-            // This has worked before.
-            put(done, done.old);
-        }
-        return Err(store.fault(Refusal::Unwritable));
-    }
-    Ok(())
 }

@@ -11,7 +11,10 @@ use crate::{
         Fault,
         Machine, //
     },
-    site::Store, //
+    site::{
+        Store,
+        Unit, //
+    }, //
 };
 use std::{
     cell::RefCell,
@@ -137,6 +140,22 @@ unsafe impl Machine for Recorder {
         };
         let [start, end] = [span.start, span.end].map(bindings::address);
         TEXT.with_borrow_mut(|text| text.events.push(Event::Publish(start, end)));
+    }
+
+    unsafe fn read_mapped(address: usize, unit: Unit) -> u32 {
+        let mut word = 0;
+        let from = std::ptr::without_provenance(address);
+        // SAFETY: `word` is valid for a write.
+        let ret = unsafe { bindings::get_insn_nofault(&mut word, from, unit.size() as usize) };
+        assert_eq!(ret, 0, "{address:#x} is not mapped");
+        word
+    }
+
+    unsafe fn write_mapped(address: usize, unit: Unit, insn: u32) {
+        let to = std::ptr::without_provenance_mut(address);
+        // SAFETY: No requirements.
+        let ret = unsafe { bindings::put_insn_nofault(to, insn, unit.size() as usize) };
+        assert_eq!(ret, 0, "{address:#x} is not mapped");
     }
 
     fn synchronise() {
