@@ -17,3 +17,4 @@ mod kunit;
 pub mod site;
 pub mod stats;
 pub mod text;
+pub mod trampoline;

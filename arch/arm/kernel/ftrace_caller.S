@@ -75,6 +75,35 @@ UNWIND(.save	{r0-r3, lr, pc})
 UNWIND(.fnend)
 ENDPROC(ftrace_caller)
 
+#ifndef CONFIG_THUMB2_KERNEL
+/*
+ * What ftrace_caller is, for one ops alone. The backend writes its address,
+ * and "bl ftrace_ops_assist_func" in place of blx for an ops that asks for it.
+ */
+	.macro	ftrace_trampoline
+	push	{r0-r3, ip, lr}
+	ftrace_site_addr r0, lr
+	mov	r1, ip
+	movw	r2, #0				@ FTRACE_TRAMPOLINE_OPS
+	movt	r2, #0
+	ldr	ip, [r2, #FTRACE_OPS_FUNC]
+	mov	r3, #0				@ no regs
+	blx	ip				@ FTRACE_TRAMPOLINE_CALL
+	ftrace_exit
+	.endm
+
+ENTRY(ftrace_trampolines)
+UNWIND(.fnstart)
+UNWIND(.save	{r0-r3, lr, pc})
+	.rept	FTRACE_TRAMPOLINES
+	ftrace_trampoline
+	.endr
+UNWIND(.fnend)
+ENDPROC(ftrace_trampolines)
+	.globl	ftrace_trampolines_end
+ftrace_trampolines_end:
+#endif
+
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
 ENTRY(ftrace_graph_caller)
 UNWIND(.fnstart)

@@ -204,12 +204,12 @@ fn function(f: unsafe extern "C" fn()) -> usize {
 #[cfg(CONFIG_ARM_MODULE_PLTS)]
 const ISA_BIT: u32 = cfg!(CONFIG_THUMB2_KERNEL) as u32;
 
-/// Returns the trampoline in `.init.text` that goes on to `address`, or else `address`.
+/// Returns the veneer in `.init.text` that goes on to `address`, or else `address`.
 ///
-/// What C marks with `__ref`: only sites in `.init.text` are given the trampoline.
+/// What C marks with `__ref`: only sites in `.init.text` are given the veneer.
 #[inline(never)]
 #[link_section = ".ref.text"]
-fn init_trampoline(address: usize) -> usize {
+fn init_veneer(address: usize) -> usize {
     if address == function(bindings::ftrace_caller) {
         return function(bindings::ftrace_caller_from_init);
     }
@@ -234,10 +234,11 @@ fn target(rec: &dyn_ftrace, address: usize) -> u32 {
     target
 }
 
-/// Returns `address`, or the trampoline through which the site of `rec` gets there.
+/// Returns `address`, or the veneer through which the site of `rec` gets there.
 fn within_reach(rec: &dyn_ftrace, address: usize) -> u32 {
+    let address = trampoline_or_entry(rec, address);
     if is_init_text(rec.ip) {
-        return usize_as_u32(init_trampoline(address));
+        return usize_as_u32(init_veneer(address));
     }
     let target = usize_as_u32(address);
     #[cfg(CONFIG_ARM_MODULE_PLTS)]
@@ -371,6 +372,92 @@ unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
 #[export]
 unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     backend::update_code::<Arm>(command);
+}
+
+/// Returns `address`, or `ftrace_caller` for a trampoline that the site of `rec` does not reach:
+/// from there ftrace asks all ops, the one of the trampoline among them.
+fn trampoline_or_entry(rec: &dyn_ftrace, address: usize) -> usize {
+    #[cfg(not(CONFIG_THUMB2_KERNEL))]
+    if trampolines::pool().contains(&address)
+        && !MCOUNT.reaches(usize_as_u32(rec.ip), usize_as_u32(address))
+    {
+        return function(bindings::ftrace_caller);
+    }
+    address
+}
+
+/// Trampolines, which stand in the kernel's text: memory of modules can be out of reach, and to
+/// execute it can cause a fault, whose handler is traced.
+///
+/// T32 code has none. A site there calls nothing whose address differs from that of its entry in
+/// the lower 12 bits.
+#[cfg(not(CONFIG_THUMB2_KERNEL))]
+mod trampolines {
+    use super::*;
+    use core::ops::Range;
+    use kernel::ftrace::trampoline::{
+        self,
+        Trampolines, //
+    };
+
+    impl Trampolines for Arm {
+        const OPS: Layout = site::A32_OPS;
+        const OPS_CALL: Layout = site::A32_OPS_CALL;
+        const OPS_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_OPS as usize;
+        const CALL_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_CALL as usize;
+        const SIZE: usize = bindings::FTRACE_TRAMPOLINE_SIZE as usize;
+        const OTHERWISE: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
+
+        fn allocate() -> Option<usize> {
+            let mut all = pool().step_by(Self::SIZE);
+            all.find(|start| trampoline::is_off::<Self>(*start))
+        }
+
+        fn free(_trampoline: usize) {}
+
+        fn flush(_trampoline: usize) {}
+    }
+
+    /// Returns where the trampolines of `ftrace_caller.S` lie. One that is off is free.
+    pub(super) fn pool() -> Range<usize> {
+        function(bindings::ftrace_trampolines)..function(bindings::ftrace_trampolines_end)
+    }
+
+    /// Gives an ops a trampoline.
+    ///
+    /// # Safety
+    ///
+    /// Only ftrace calls this, as it calls the other hooks: one at a time, for an ops that is valid.
+    #[export]
+    unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
+        // SAFETY: By the safety requirements.
+        unsafe { trampoline::update::<Arm>(ops) };
+    }
+
+    /// Takes the trampoline of an ops back.
+    ///
+    /// # Safety
+    ///
+    /// Only ftrace calls this, for an ops that is valid and of whose trampoline no task is in need.
+    #[export]
+    unsafe extern "C" fn arch_ftrace_trampoline_free(ops: *mut bindings::ftrace_ops) {
+        // SAFETY: By the safety requirements.
+        unsafe { trampoline::free::<Arm>(ops) };
+    }
+
+    /// Returns what the trampoline of an ops calls.
+    ///
+    /// # Safety
+    ///
+    /// `ops` is null or valid.
+    #[export]
+    unsafe extern "C" fn arch_ftrace_trampoline_func(
+        ops: *mut bindings::ftrace_ops,
+        _rec: *mut dyn_ftrace,
+    ) -> *mut c_void {
+        // SAFETY: By the safety requirements.
+        unsafe { trampoline::func::<Arm>(ops) }
+    }
 }
 
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]

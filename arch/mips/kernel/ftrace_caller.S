@@ -26,6 +26,7 @@
 #include <linux/export.h>
 
 #include <asm/asm.h>
+#include <asm/asm-offsets.h>
 #include <asm/ftrace.h>
 #include <asm/regdef.h>
 
@@ -62,22 +63,45 @@
 	 move	ra, AT
 	.endm
 
-NESTED(ftrace_caller, FTRACE_FRAME_SIZE, ra)
-	addiu	t0, ra, -CORE_SITE_SIZE
-.Lftrace_entry:
+/*
+ * Where sites of a module enter and, FTRACE_ENTRY_OFFSET behind, those of the
+ * kernel. They differ in size.
+ */
+	.macro	ftrace_module_entry
 	addiu	sp, sp, -FTRACE_FRAME_SIZE
+	sw	a0, FRAME_A0(sp)
+	b	1f
+	 addiu	a0, ra, -MODULE_SITE_SIZE
+	.endm
+
+	.macro	ftrace_core_entry
+	addiu	sp, sp, -FTRACE_FRAME_SIZE
+	sw	a0, FRAME_A0(sp)
+	addiu	a0, ra, -CORE_SITE_SIZE
+1:
 	sw	ra, FTRACE_FRAME_RA(sp)
 	sw	AT, FTRACE_FRAME_PARENT(sp)
-	sw	t0, FRAME_SITE(sp)
-	sw	MCOUNT_RA_ADDRESS_REG, FRAME_RA_ADDRESS(sp)
-	sw	a0, FRAME_A0(sp)
 	sw	a1, FRAME_A1(sp)
 	sw	a2, FRAME_A2(sp)
 	sw	a3, FRAME_A3(sp)
+	.endm
+
+/*
+ * Sites of a module hold the lower half of this address, so that those of
+ * their trampolines have to be the same.
+ */
+	.balign	FTRACE_TRAMPOLINE_ALIGN
+LEAF(ftrace_module_caller)
+	ftrace_module_entry
+END(ftrace_module_caller)
+
+NESTED(ftrace_caller, FTRACE_FRAME_SIZE, ra)
+	ftrace_core_entry
+	sw	a0, FRAME_SITE(sp)
+	sw	MCOUNT_RA_ADDRESS_REG, FRAME_RA_ADDRESS(sp)
 
 	lui	a2, %hi(function_trace_op)
 	lw	a2, %lo(function_trace_op)(a2)
-	move	a0, t0
 	move	a1, AT
 
 	.globl	ftrace_call
@@ -95,10 +119,24 @@ ftrace_graph_call:
 	ftrace_exit
 END(ftrace_caller)
 
-LEAF(ftrace_module_caller)
-	b	.Lftrace_entry
-	 addiu	t0, ra, -MODULE_SITE_SIZE
-END(ftrace_module_caller)
+/*
+ * What both of them are, for one ops alone. This is never executed: the
+ * backend makes a copy for each ops, and writes its address there, and
+ * "jal ftrace_ops_assist_func" in place of jalr for an ops that asks for it.
+ */
+NESTED(ftrace_trampoline, FTRACE_FRAME_SIZE, ra)
+	ftrace_module_entry
+	ftrace_core_entry
+	lui	a2, 0			/* FTRACE_TRAMPOLINE_OPS */
+	addiu	a2, a2, 0
+	lw	v1, FTRACE_OPS_FUNC(a2)
+	move	a1, AT
+	jalr	v1			/* FTRACE_TRAMPOLINE_CALL */
+	 move	a3, zero
+	ftrace_exit
+	.globl	ftrace_trampoline_end
+ftrace_trampoline_end:
+END(ftrace_trampoline)
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
 NESTED(ftrace_graph_caller, FTRACE_FRAME_SIZE, ra)

@@ -22,18 +22,30 @@ use kernel::{
             MIPS_CORE,
             MIPS_FUNC_CALL,
             MIPS_GRAPH_JUMP,
-            MIPS_MODULE, //
+            MIPS_MODULE,
+            MIPS_OPS,
+            MIPS_OPS_CALL, //
         },
         stats::Debugfs,
-        text::Machine, //
+        text::Machine,
+        trampoline::{
+            self,
+            Trampolines, //
+        }, //
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
-    page::PAGE_MASK,
+    page::{
+        PAGE_MASK,
+        PAGE_SIZE, //
+    },
     prelude::*, //
 };
 
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 
 module! {
     type: FtraceRust,
@@ -95,11 +107,10 @@ impl Arch for Mips {
     }
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
-        let entry = function(bindings::ftrace_caller);
-        usize_as_u32(if address == entry && !is_core_text(rec.ip) {
-            function(bindings::ftrace_module_caller)
-        } else {
+        usize_as_u32(if is_core_text(rec.ip) {
             address
+        } else {
+            address.wrapping_sub(ENTRY_OFFSET)
         })
     }
 
@@ -107,6 +118,10 @@ impl Arch for Mips {
         is_core_text(rec.ip)
     }
 }
+
+/// Bytes from the entry for sites of modules to that for sites of the kernel, in `ftrace_caller`
+/// and in trampolines.
+const ENTRY_OFFSET: usize = bindings::FTRACE_ENTRY_OFFSET as usize;
 
 fn is_core_text(ip: usize) -> bool {
     // SAFETY: Takes any address.
@@ -188,6 +203,107 @@ unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
 #[export]
 unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     backend::update_code::<Mips>(command);
+}
+
+impl Trampolines for Mips {
+    const OPS: Layout = MIPS_OPS;
+    const OPS_CALL: Layout = MIPS_OPS_CALL;
+    const OPS_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_OPS as usize;
+    const CALL_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_CALL as usize;
+    const SIZE: usize = bindings::FTRACE_TRAMPOLINE_SIZE as usize;
+    const OTHERWISE: u32 = 0;
+
+    /// Copies the template to memory that is mapped without the TLB, a page of its own.
+    ///
+    /// The lower half of its address is that of `ftrace_module_caller`, as sites of modules ask
+    /// for: they turn from one to the other by one store.
+    fn allocate() -> Option<usize> {
+        const SPAN: usize = 1 << 16;
+        let entry = function(bindings::ftrace_module_caller);
+        // SAFETY: May be called where it can sleep.
+        let block = unsafe {
+            bindings::alloc_pages_exact_noprof(SPAN, bindings::GFP_KERNEL | bindings::__GFP_NOWARN)
+        };
+        if block.is_null() {
+            return None;
+        }
+        let start = (block as usize).wrapping_add(entry % SPAN);
+        let page = start & PAGE_MASK;
+        let before = page.wrapping_sub(block as usize);
+        let behind = page.wrapping_add(PAGE_SIZE) as *mut c_void;
+        // SAFETY: All pages but one of those that were allocated.
+        unsafe {
+            bindings::free_pages_exact(block, before);
+            bindings::free_pages_exact(behind, SPAN.wrapping_sub(before).wrapping_sub(PAGE_SIZE));
+        }
+
+        let trampoline = start.wrapping_add(ENTRY_OFFSET);
+        if !MIPS_CORE.reaches(usize_as_u32(entry), usize_as_u32(trampoline)) {
+            Self::free(trampoline);
+            return None;
+        }
+        let template = function(bindings::ftrace_trampoline);
+        // SAFETY: The template does not cross the end of a page where `ftrace_module_caller`
+        // stands, on a multiple of a power of two that is not less than its size.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                template as *const u8,
+                start as *mut u8,
+                ENTRY_OFFSET.wrapping_add(Self::SIZE),
+            )
+        };
+        Some(trampoline)
+    }
+
+    fn free(trampoline: usize) {
+        // SAFETY: The page is that which `allocate` has kept.
+        unsafe { bindings::free_pages(trampoline & PAGE_MASK, 0) };
+    }
+
+    fn flush(trampoline: usize) {
+        let start = trampoline.wrapping_sub(ENTRY_OFFSET);
+        // SAFETY: Set when the caches were probed, before there was an ops.
+        if let Some(flush) = unsafe { bindings::flush_icache_range } {
+            // SAFETY: The trampoline is mapped, and interrupts are on.
+            unsafe { flush(start, trampoline.wrapping_add(Self::SIZE)) };
+        }
+    }
+}
+
+/// Gives an ops a trampoline.
+///
+/// # Safety
+///
+/// Only ftrace calls this, as it calls the other hooks: one at a time, for an ops that is valid.
+#[export]
+unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
+    // SAFETY: By the safety requirements.
+    unsafe { trampoline::update::<Mips>(ops) };
+}
+
+/// Takes the trampoline of an ops back.
+///
+/// # Safety
+///
+/// Only ftrace calls this, for an ops that is valid and of whose trampoline no task is in need.
+#[export]
+unsafe extern "C" fn arch_ftrace_trampoline_free(ops: *mut bindings::ftrace_ops) {
+    // SAFETY: By the safety requirements.
+    unsafe { trampoline::free::<Mips>(ops) };
+}
+
+/// Returns what the trampoline of an ops calls.
+///
+/// # Safety
+///
+/// `ops` is null or valid.
+#[export]
+unsafe extern "C" fn arch_ftrace_trampoline_func(
+    ops: *mut bindings::ftrace_ops,
+    _rec: *mut dyn_ftrace,
+) -> *mut c_void {
+    // SAFETY: By the safety requirements.
+    unsafe { trampoline::func::<Mips>(ops) }
 }
 
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]

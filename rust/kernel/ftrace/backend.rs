@@ -97,7 +97,10 @@ impl From<OutOfReach> for Refusal {
 /// # Safety
 ///
 /// That of [`text::apply`].
-unsafe fn modify_code<A: Arch>(stores: &[Option<Store>], sites: usize) -> Result<(), Fault> {
+pub(super) unsafe fn modify_code<A: Arch>(
+    stores: &[Option<Store>],
+    sites: usize,
+) -> Result<(), Fault> {
     // SAFETY: By the safety requirements.
     let result = unsafe { text::apply::<A>(stores) };
     STATS.count(result.map(|()| sites).map_err(|fault| fault.reason));
@@ -115,7 +118,7 @@ fn change<A: Arch>(layout: &Layout, ip: usize, from: Content, to: Content) -> Re
 }
 
 /// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
-fn report(result: Result<(), Refusal>) -> c_int {
+pub(super) fn report(result: Result<(), Refusal>) -> c_int {
     static EXPECTED: Atomic<u32> = Atomic::new(0);
 
     let (error, expected) = match result {
@@ -134,7 +137,7 @@ fn report(result: Result<(), Refusal>) -> c_int {
     error.to_errno()
 }
 
-const fn content(state: State, target: u32) -> Content {
+pub(super) const fn content(state: State, target: u32) -> Content {
     Content { state, target }
 }
 
@@ -146,7 +149,7 @@ fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
 }
 
 #[inline]
-fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
+pub(super) fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
         *insn = text::read(word.address(usize_as_u32(ip)), layout.unit)?;
@@ -260,6 +263,15 @@ struct Request {
 }
 
 impl Request {
+    /// Returns whether a site that holds `from` before and `to` after calls nothing in place of
+    /// what was asked for.
+    fn is_met_by(self, from: Content, to: Content) -> bool {
+        let is = |content: Content, address| {
+            content.state == State::Off || content.target == usize_as_u32(address)
+        };
+        is(from, self.old) && is(to, self.new)
+    }
+
     /// Returns what the site of `rec` holds before and after.
     fn contents<A: Arch>(self, rec: &dyn_ftrace) -> Result<(Content, Content), Refusal> {
         let on = |address| content(State::On, A::target(rec, address));
@@ -366,7 +378,7 @@ impl<A: Arch> Plan<A> {
         }
         let (from, to) = request.contents::<A>(rec)?;
         let store = layout.store(ip, from, to)?;
-        if is_plain {
+        if is_plain && request.is_met_by(from, to) {
             self.last = Some((request, from, to));
         }
         Ok(store)

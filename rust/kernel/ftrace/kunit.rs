@@ -41,6 +41,8 @@ use crate::{
         Relaxed, //
     }, //
 };
+#[cfg(not(CONFIG_THUMB2_KERNEL))]
+use core::cell::UnsafeCell;
 use core::ptr;
 
 #[cfg(CONFIG_ARM)]
@@ -54,6 +56,10 @@ mod arch {
     } else {
         &site::A32_MCOUNT
     };
+
+    /// Layout of the call in a trampoline.
+    #[cfg(not(CONFIG_THUMB2_KERNEL))]
+    pub(super) const OPS_CALL: &Layout = &site::A32_OPS_CALL;
 
     /// What a module's site at `ip` calls when it is on.
     pub(super) fn entry() -> usize {
@@ -100,6 +106,9 @@ mod arch {
     /// Layouts of sites in the kernel and in modules.
     pub(super) const CORE: &Layout = &site::MIPS_CORE;
     pub(super) const MODULE: &Layout = &site::MIPS_MODULE;
+
+    /// Layout of the call in a trampoline.
+    pub(super) const OPS_CALL: &Layout = &site::MIPS_OPS_CALL;
 
     /// What a module's site at `ip` calls when it is on.
     pub(super) fn entry() -> usize {
@@ -706,7 +715,13 @@ mod tests {
             // SAFETY: `ops` is set up and stays: it is unregistered below, which waits for those
             // who use it.
             assert_eq!(unsafe { bindings::register_ftrace_function(&mut ops) }, 0);
-            assert_eq!(is(State::On), Some(usize_as_u32(ftrace_caller())));
+            let called = if cfg!(CONFIG_THUMB2_KERNEL) {
+                ftrace_caller()
+            } else {
+                assert!(ops.trampoline != 0);
+                ops.trampoline
+            };
+            assert_eq!(is(State::On), Some(usize_as_u32(called)));
             let differ = core_words(ip)
                 .iter()
                 .zip(off)
@@ -721,6 +736,7 @@ mod tests {
             // SAFETY: `ops` is registered.
             assert_eq!(unsafe { bindings::unregister_ftrace_function(&mut ops) }, 0);
             assert_eq!(core_words(ip), off);
+            assert_eq!(ops.trampoline, 0);
             // SAFETY: This may sleep.
             unsafe { bindings::msleep(1) };
             assert_eq!(CALLS.load(Relaxed), round);
@@ -728,6 +744,60 @@ mod tests {
         // SAFETY: `ops` is not registered.
         unsafe { bindings::ftrace_free_filter(&mut ops) };
         Ok(())
+    }
+
+    /// An ops that is registered again with other flags, with the trampoline that it has kept.
+    #[cfg(not(CONFIG_THUMB2_KERNEL))]
+    #[test]
+    fn trampoline_is_brought_up_to_date() {
+        struct Ops(UnsafeCell<bindings::ftrace_ops>);
+
+        // SAFETY: Only the test uses it, and ftrace.
+        unsafe impl Sync for Ops {}
+
+        // ftrace takes back the trampolines of those that are not static.
+        static OPS: Ops = Ops(UnsafeCell::new({
+            // SAFETY: Zeroes are an ops.
+            let mut ops: bindings::ftrace_ops = unsafe { core::mem::zeroed() };
+            ops.func = Some(count);
+            ops
+        }));
+
+        const RECURSION: usize = bindings::FTRACE_OPS_FL_RECURSION as usize;
+
+        let (ops, name) = (OPS.0.get(), c"msleep");
+        // SAFETY: The task that runs the test.
+        TASK.store(unsafe { bindings::get_current() } as usize, Relaxed);
+        CALLS.store(0, Relaxed);
+        // SAFETY: The string has this length.
+        let ret = unsafe { bindings::ftrace_set_filter(ops, name.as_char_ptr().cast_mut(), 6, 1) };
+        assert_eq!(ret, 0);
+
+        let mut kept = 0;
+        for (round, assisted) in [false, true, false].into_iter().enumerate() {
+            let flag = if assisted { RECURSION } else { 0 };
+            // SAFETY: `ops` is not registered.
+            unsafe { (*ops).flags = (*ops).flags & !RECURSION | flag };
+            // SAFETY: `ops` is set up and stays.
+            assert_eq!(unsafe { bindings::register_ftrace_function(ops) }, 0);
+            // SAFETY: Only the hook, which has returned, changes it.
+            let trampoline = unsafe { (*ops).trampoline };
+            assert!(trampoline != 0 && (kept == 0 || trampoline == kept));
+            kept = trampoline;
+
+            let call = usize_as_u32(trampoline) + bindings::FTRACE_TRAMPOLINE_CALL;
+            let mut words = [0; MAX_WORDS];
+            words[0] = text::read(call, Unit::Word).unwrap_or_default();
+            let is = |state| arch::OPS_CALL.decode(call, &words, state).is_some();
+            assert_eq!((is(State::Off), is(State::On)), (!assisted, assisted));
+            // SAFETY: This may sleep.
+            unsafe { bindings::msleep(1) };
+            assert_eq!(CALLS.load(Relaxed), round + 1);
+            // SAFETY: `ops` is registered.
+            assert_eq!(unsafe { bindings::unregister_ftrace_function(ops) }, 0);
+        }
+        // SAFETY: `ops` is not registered.
+        unsafe { bindings::ftrace_free_filter(ops) };
     }
 
     #[test]

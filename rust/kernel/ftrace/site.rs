@@ -75,6 +75,14 @@ pub enum Slot {
     MipsLuiV1,
     /// MIPS `addiu v1, v1, %lo(target)`.
     MipsAddiuV1,
+    /// A32 `movw r2, #:lower16:target`.
+    A32MovwR2,
+    /// A32 `movt r2, #:upper16:target`.
+    A32MovtR2,
+    /// MIPS `lui a2, %hi(target)`.
+    MipsLuiA2,
+    /// MIPS `addiu a2, a2, %lo(target)`.
+    MipsAddiuA2,
 }
 
 impl Slot {
@@ -102,6 +110,10 @@ impl Slot {
             Slot::MipsJal => mips::jal(pc, target),
             Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
             Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
+            Slot::A32MovwR2 => Some(a32::movw_r2(target)),
+            Slot::A32MovtR2 => Some(a32::movt_r2(target)),
+            Slot::MipsLuiA2 => Some(mips::lui_a2(target)),
+            Slot::MipsAddiuA2 => Some(mips::addiu_a2(target)),
         };
         match insn {
             Some(_) => Ok(insn),
@@ -135,6 +147,10 @@ impl Slot {
             Slot::MipsJal => mips::jal_target(pc, insn),
             Slot::MipsLuiV1 => mips::v1_target(insn, mips::addiu_v1(0)),
             Slot::MipsAddiuV1 => mips::v1_target(mips::lui_v1(0), insn),
+            Slot::A32MovwR2 => a32::movw_r2_value(insn),
+            Slot::A32MovtR2 => a32::movt_r2_value(insn),
+            Slot::MipsLuiA2 => mips::a2_value(insn, mips::addiu_a2(0)),
+            Slot::MipsAddiuA2 => mips::a2_value(mips::lui_a2(0), insn),
         }
     }
 
@@ -158,7 +174,11 @@ impl Slot {
             | (MipsJ, MipsJ)
             | (MipsJal, MipsJal)
             | (MipsLuiV1, MipsLuiV1)
-            | (MipsAddiuV1, MipsAddiuV1) => true,
+            | (MipsAddiuV1, MipsAddiuV1)
+            | (A32MovwR2, A32MovwR2)
+            | (A32MovtR2, A32MovtR2)
+            | (MipsLuiA2, MipsLuiA2)
+            | (MipsAddiuA2, MipsAddiuA2) => true,
             _ => false,
         }
     }
@@ -470,6 +490,72 @@ pub const MIPS_GRAPH_JUMP: Layout = Layout {
     }],
 };
 
+/// A32, a trampoline: where it tells which ops it is for, none while it is off.
+///
+/// It goes on and off by two stores, while no site calls it and no task is in it.
+pub const A32_OPS: Layout = Layout {
+    name: "a32-ops",
+    unit: Unit::Word,
+    words: &[
+        Word {
+            offset: 0,
+            compiled: Slot::Insn(a32::movw_r2(0)),
+            off: Slot::Insn(a32::movw_r2(0)),
+            on: Slot::A32MovwR2,
+        },
+        Word {
+            offset: 4,
+            compiled: Slot::Insn(a32::movt_r2(0)),
+            off: Slot::Insn(a32::movt_r2(0)),
+            on: Slot::A32MovtR2,
+        },
+    ],
+};
+
+/// A32, a trampoline: the call of the tracer of its ops, or of what takes care of that when on.
+pub const A32_OPS_CALL: Layout = Layout {
+    name: "a32-ops-call",
+    unit: Unit::Word,
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::Insn(a32::BLX_IP),
+        off: Slot::Insn(a32::BLX_IP),
+        on: Slot::A32Bl,
+    }],
+};
+
+/// MIPS, a trampoline: what [`A32_OPS`] is.
+pub const MIPS_OPS: Layout = Layout {
+    name: "mips-ops",
+    unit: Unit::Word,
+    words: &[
+        Word {
+            offset: 0,
+            compiled: Slot::Insn(mips::lui_a2(0)),
+            off: Slot::Insn(mips::lui_a2(0)),
+            on: Slot::MipsLuiA2,
+        },
+        Word {
+            offset: 4,
+            compiled: Slot::Insn(mips::addiu_a2(0)),
+            off: Slot::Insn(mips::addiu_a2(0)),
+            on: Slot::MipsAddiuA2,
+        },
+    ],
+};
+
+/// MIPS, a trampoline: what [`A32_OPS_CALL`] is.
+pub const MIPS_OPS_CALL: Layout = Layout {
+    name: "mips-ops-call",
+    unit: Unit::Word,
+    words: &[Word {
+        offset: 0,
+        compiled: Slot::Insn(mips::JALR_V1),
+        off: Slot::Insn(mips::JALR_V1),
+        on: Slot::MipsJal,
+    }],
+};
+
 const _: () = A32_MCOUNT.assert_one_store();
 const _: () = T32_MCOUNT.assert_one_store();
 const _: () = MIPS_CORE.assert_one_store();
@@ -480,6 +566,8 @@ const _: () = T32_FUNC_CALL.assert_one_store();
 const _: () = T32_GRAPH_JUMP.assert_one_store();
 const _: () = MIPS_FUNC_CALL.assert_one_store();
 const _: () = MIPS_GRAPH_JUMP.assert_one_store();
+const _: () = A32_OPS_CALL.assert_one_store();
+const _: () = MIPS_OPS_CALL.assert_one_store();
 
 /// What a site holds: its state and the address that its instructions call.
 ///

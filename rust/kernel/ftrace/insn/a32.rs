@@ -16,6 +16,9 @@ pub const MOV_IP_LR: u32 = 0xe1a0_c00e;
 /// `push {lr}`, as gcc and clang emit it: `str lr, [sp, #-4]!`.
 pub const PUSH_LR: u32 = 0xe52d_e004;
 
+/// `blx ip`.
+pub const BLX_IP: u32 = 0xe12f_ff3c;
+
 /// The program counter reads as the address of the instruction plus this.
 const PC_BIAS: u32 = 8;
 
@@ -24,6 +27,11 @@ const B: u32 = 0xea00_0000;
 const BL: u32 = 0xeb00_0000;
 const OPCODE_MASK: u32 = 0xff00_0000;
 const IMM24_MASK: u32 = 0x00ff_ffff;
+
+// MOVW r2, MOVT r2: | cond = 1110 | 0011 0H00 | imm4 | Rd | imm12 |, imm16 = imm4:imm12
+const MOVW_R2: u32 = 0xe300_2000;
+const MOVT_R2: u32 = 0xe340_2000;
+const IMM16_MASK: u32 = 0x000f_0fff;
 
 /// Returns `b target` for the address `pc`.
 ///
@@ -63,4 +71,38 @@ const fn branch_target(opcode: u32, pc: u32, insn: u32) -> Option<u32> {
     // imm24 shifted left by 8 puts its sign bit on top; 6 of the 8 back make it a byte offset.
     let offset = ((insn & IMM24_MASK) << 8) as i32 >> 6;
     Some(pc.wrapping_add(PC_BIAS).wrapping_add_signed(offset))
+}
+
+/// Returns `movw r2, #:lower16:value`.
+pub const fn movw_r2(value: u32) -> u32 {
+    MOVW_R2 | imm16(value & 0xffff)
+}
+
+/// Returns `movt r2, #:upper16:value`.
+pub const fn movt_r2(value: u32) -> u32 {
+    MOVT_R2 | imm16(value >> 16)
+}
+
+/// Returns the lower half of `r2` after `insn` if that is a `movw r2`.
+pub const fn movw_r2_value(insn: u32) -> Option<u32> {
+    imm16_value(MOVW_R2, insn)
+}
+
+/// Returns what `insn` makes the upper half of `r2`, in place, if that is a `movt r2`.
+pub const fn movt_r2_value(insn: u32) -> Option<u32> {
+    match imm16_value(MOVT_R2, insn) {
+        Some(upper) => Some(upper << 16),
+        None => None,
+    }
+}
+
+const fn imm16(value: u32) -> u32 {
+    (value << 4) & 0x000f_0000 | value & 0x0fff
+}
+
+const fn imm16_value(opcode: u32, insn: u32) -> Option<u32> {
+    if insn & !IMM16_MASK != opcode {
+        return None;
+    }
+    Some((insn >> 4) & 0xf000 | insn & 0x0fff)
 }

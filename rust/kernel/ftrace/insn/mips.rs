@@ -26,9 +26,11 @@ const OPCODE_MASK: u32 = 0xfc00_0000;
 const INDEX_MASK: u32 = 0x03ff_ffff;
 const REGION_MASK: u32 = 0xf000_0000;
 
-// LUI v1, ADDIU v1, v1: | opcode | rs | rt | imm16 |
+// LUI rt, ADDIU rt, rt: | opcode | rs | rt | imm16 |
 const LUI_V1: u32 = 0x3c03_0000;
 const ADDIU_V1_V1: u32 = 0x2463_0000;
+const LUI_A2: u32 = 0x3c06_0000;
+const ADDIU_A2_A2: u32 = 0x24c6_0000;
 const IMM_OPCODE_MASK: u32 = 0xffff_0000;
 
 /// Returns `j target` for the address `pc`.
@@ -75,17 +77,44 @@ pub const fn b_over(skipped: u8) -> u32 {
 
 /// Returns `lui v1, %hi(target)`: the upper half, rounded for the signed lower half.
 pub const fn lui_v1(target: u32) -> u32 {
-    LUI_V1 | (target.wrapping_add(0x8000) >> 16)
+    LUI_V1 | hi(target)
 }
 
 /// Returns `addiu v1, v1, %lo(target)`.
 pub const fn addiu_v1(target: u32) -> u32 {
-    ADDIU_V1_V1 | (target & 0xffff)
+    ADDIU_V1_V1 | lo(target)
 }
 
 /// Returns the address that `lui` and `addiu` form in `v1` if they are such a pair.
 pub const fn v1_target(lui: u32, addiu: u32) -> Option<u32> {
-    if lui & IMM_OPCODE_MASK != LUI_V1 || addiu & IMM_OPCODE_MASK != ADDIU_V1_V1 {
+    formed(LUI_V1, lui, ADDIU_V1_V1, addiu)
+}
+
+/// Returns `lui a2, %hi(value)`.
+pub const fn lui_a2(value: u32) -> u32 {
+    LUI_A2 | hi(value)
+}
+
+/// Returns `addiu a2, a2, %lo(value)`.
+pub const fn addiu_a2(value: u32) -> u32 {
+    ADDIU_A2_A2 | lo(value)
+}
+
+/// Returns the value that `lui` and `addiu` form in `a2` if they are such a pair.
+pub const fn a2_value(lui: u32, addiu: u32) -> Option<u32> {
+    formed(LUI_A2, lui, ADDIU_A2_A2, addiu)
+}
+
+const fn hi(value: u32) -> u32 {
+    value.wrapping_add(0x8000) >> 16
+}
+
+const fn lo(value: u32) -> u32 {
+    value & 0xffff
+}
+
+const fn formed(lui_opcode: u32, lui: u32, addiu_opcode: u32, addiu: u32) -> Option<u32> {
+    if lui & IMM_OPCODE_MASK != lui_opcode || addiu & IMM_OPCODE_MASK != addiu_opcode {
         return None;
     }
     Some((lui << 16).wrapping_add_signed(addiu as i16 as i32))

@@ -20,7 +20,10 @@ use crate::{
         MAX_WORDS, //
     }, //
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::Range, //
+};
 
 /// Where the traced function returns to.
 pub const CALLER: u32 = 0x8010_0404;
@@ -34,6 +37,10 @@ pub const ENTRY: u32 = 0x8012_9abc;
 pub const REGS_ENTRY: u32 = ENTRY + 0x1000;
 /// Another entry, which differs from `ftrace_caller` in both halves of its address.
 pub const OTHER_ENTRY: u32 = 0x8015_8004;
+/// A trampoline. Its lower half is that of `ftrace_caller`, and its upper half that of nothing else.
+pub const TRAMPOLINE: u32 = ENTRY + 0x4_0000;
+/// One that differs from `ftrace_caller` in both halves of its address.
+pub const OTHER_TRAMPOLINE: u32 = 0x801a_4010;
 /// `ftrace_graph_caller`.
 pub const GRAPH_ENTRY: u32 = 0x8012_a000;
 /// `ftrace_stub`.
@@ -42,6 +49,16 @@ pub const STUB: u32 = 0x8012_a100;
 pub const TRACER: u32 = 0x8014_0000;
 /// Another tracer.
 pub const OTHER_TRACER: u32 = 0x8014_0100;
+/// The ops of the trampoline.
+pub const OPS: u32 = 0x801c_c5a4;
+/// Another ops, of whose address no half is that of the other one.
+pub const OTHER_OPS: u32 = 0x801f_4bc8;
+/// The tracer of the ops.
+pub const OPS_TRACER: u32 = 0x8014_0200;
+/// The tracer of the other ops.
+pub const OTHER_OPS_TRACER: u32 = 0x8014_0300;
+/// `ftrace_ops_assist_func()`.
+pub const ASSIST: u32 = 0x8014_0400;
 
 /// Where a traced function of the kernel has its call site.
 pub const CORE_SITE: u32 = 0x8010_1004;
@@ -59,6 +76,10 @@ pub enum Place {
     Func,
     /// The jump to the graph tracer in the entry.
     Graph,
+    /// What tells the ops in the trampoline.
+    Ops,
+    /// The call of its tracer in the trampoline.
+    OpsCall,
 }
 
 /// A call site in memory.
@@ -97,6 +118,10 @@ impl Site {
                 Slot::MipsJal => mips::jal(pc, target),
                 Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
                 Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
+                Slot::A32MovwR2 => Some(a32::movw_r2(target)),
+                Slot::A32MovtR2 => Some(a32::movt_r2(target)),
+                Slot::MipsLuiA2 => Some(mips::lui_a2(target)),
+                Slot::MipsAddiuA2 => Some(mips::addiu_a2(target)),
             }
             .expect("the model's addresses are within reach");
         }
@@ -162,7 +187,13 @@ pub struct Code {
     /// The instructions that never change.
     pub ops: BTreeMap<u32, Op>,
     /// Those that do.
-    pub sites: [Site; 3],
+    pub sites: Vec<Site>,
+    /// Where the trampoline is; empty if there is none.
+    pub trampoline: Range<u32>,
+    /// Whether the trampoline is a copy in memory that is allocated for it.
+    pub is_copied: bool,
+    /// `ops->func` of each ops.
+    pub funcs: BTreeMap<u32, u32>,
     /// Names of addresses.
     pub symbols: BTreeMap<u32, &'static str>,
 }
@@ -179,6 +210,9 @@ impl Code {
             (STUB, Op::Return),
             (TRACER, Op::Tracer),
             (OTHER_TRACER, Op::Tracer),
+            (OPS_TRACER, Op::OpsTracer(OPS)),
+            (OTHER_OPS_TRACER, Op::OpsTracer(OTHER_OPS)),
+            (ASSIST, Op::OpsTracer(OPS)),
         ]);
         if let Some(op) = ahead {
             start -= 4;
@@ -193,6 +227,9 @@ impl Code {
             (STUB, "ftrace_stub"),
             (TRACER, "tracer"),
             (OTHER_TRACER, "other_tracer"),
+            (OPS_TRACER, "ops_tracer"),
+            (OTHER_OPS_TRACER, "other_ops_tracer"),
+            (ASSIST, "ftrace_ops_assist_func"),
             (body, "body"),
             (func.ip, "ftrace_call"),
             (graph.ip, "ftrace_graph_call"),
@@ -202,9 +239,30 @@ impl Code {
             isa,
             start,
             ops,
-            sites: [site, func, graph],
+            sites: vec![site, func, graph],
+            trampoline: 0..0,
+            is_copied: false,
+            funcs: BTreeMap::from([(OPS, OPS_TRACER), (OTHER_OPS, OTHER_OPS_TRACER)]),
             symbols,
         }
+    }
+
+    /// Adds a trampoline at `address`: `enter`, what is of layout `layouts[0]`, `load`, what is of
+    /// layout `layouts[1]`, and `leave`.
+    pub fn put_trampoline(
+        &mut self,
+        address: u32,
+        [enter, load, leave]: [&[Op]; 3],
+        layouts: [&'static Layout; 2],
+    ) {
+        let ops = Site::compiled(layouts[0], self.put(address, enter), 0);
+        let call = Site::compiled(layouts[1], self.put(ops.range().1, load), 0);
+        let end = self.put(call.range().1, leave);
+        self.symbols.insert(address, "trampoline");
+        self.symbols.insert(ops.ip, "trampoline's ops");
+        self.symbols.insert(call.ip, "trampoline's call");
+        self.sites.extend([ops, call]);
+        self.trampoline = address..end;
     }
 
     /// Adds instructions from `address` on, and returns the address after them.
@@ -236,7 +294,7 @@ impl Code {
 
     /// Returns whether `pc` is in what call sites call.
     pub fn is_entry(&self, pc: u32) -> bool {
-        (ENTRY..STUB).contains(&pc)
+        (ENTRY..STUB).contains(&pc) || self.trampoline.contains(&pc)
     }
 
     /// Returns `address` with its name.

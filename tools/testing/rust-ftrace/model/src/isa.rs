@@ -41,8 +41,8 @@ pub enum Reg {
     Link,
     /// `r3`, `v1`.
     V1,
-    /// `r2`, `t0`.
-    Temp,
+    /// `r2`, `a2`.
+    Arg2,
 }
 
 impl Reg {
@@ -53,7 +53,7 @@ impl Reg {
         Reg::Parent,
         Reg::Link,
         Reg::V1,
-        Reg::Temp,
+        Reg::Arg2,
     ];
 }
 
@@ -82,12 +82,33 @@ pub enum Op {
         /// Value of the register.
         value: u32,
     },
+    /// `movw to, value`.
+    Lower {
+        /// Destination.
+        to: Reg,
+        /// Value of the register.
+        value: u32,
+    },
+    /// `movt to, value >> 16`, which leaves the lower half.
+    Top {
+        /// Destination.
+        to: Reg,
+        /// Upper half of the register, in place.
+        value: u32,
+    },
     /// `sp += add`.
     AddSp(i32),
     /// Takes a frame of this many bytes and saves the registers in it.
     Enter(u32, &'static [(Reg, u32)]),
     /// Loads a register from the stack.
     Load(Reg, u32),
+    /// Loads `ops->func`.
+    LoadFunc {
+        /// Destination.
+        to: Reg,
+        /// The ops.
+        ops: Reg,
+    },
     /// Leaves a frame: the traced function's return address goes from the stack to the link
     /// register, and the processor to the address after the site.
     Leave {
@@ -110,6 +131,8 @@ pub enum Op {
     Return,
     /// A tracer: its arguments are in the argument registers.
     Tracer,
+    /// What calls the tracer of an ops, or is it: the ops is one of its arguments.
+    OpsTracer(u32),
     /// The call of `prepare_ftrace_return()`, which replaces the return address at this offset
     /// of the stack and has the site in the second argument register.
     Hook(u32),
@@ -193,13 +216,13 @@ impl Isa {
             (Isa::A32 | Isa::T32, Reg::Parent) => "ip",
             (Isa::A32 | Isa::T32, Reg::Link) => "lr",
             (Isa::A32 | Isa::T32, Reg::V1) => "r3",
-            (Isa::A32 | Isa::T32, Reg::Temp) => "r2",
+            (Isa::A32 | Isa::T32, Reg::Arg2) => "r2",
             (Isa::Mips, Reg::Arg0) => "a0",
             (Isa::Mips, Reg::Arg1) => "a1",
             (Isa::Mips, Reg::Parent) => "at",
             (Isa::Mips, Reg::Link) => "ra",
             (Isa::Mips, Reg::V1) => "v1",
-            (Isa::Mips, Reg::Temp) => "t0",
+            (Isa::Mips, Reg::Arg2) => "a2",
         }
     }
 
@@ -209,7 +232,7 @@ impl Isa {
         let name = |reg| self.name(reg);
         match op {
             Op::Nop => "nop".to_owned(),
-            Op::Add { to, from, add: 0 } => {
+            Op::Add { to, from, add: 0 } if to != from => {
                 let mnemonic = if arm { "mov" } else { "move" };
                 format!("{mnemonic} {}, {}", name(to), name(from))
             }
@@ -218,6 +241,8 @@ impl Isa {
             }
             Op::Add { to, from, add } => format!("addiu {}, {}, {add}", name(to), name(from)),
             Op::Upper { to, value } => format!("lui {}, {:#x}", name(to), value >> 16),
+            Op::Lower { to, value } => format!("movw {}, #{value:#x}", name(to)),
+            Op::Top { to, value } => format!("movt {}, #{:#x}", name(to), value >> 16),
             Op::AddSp(add) if arm => format!("add sp, sp, #{add}"),
             Op::AddSp(add) => format!("addiu sp, sp, {add}"),
             Op::Enter(4, [(reg, 0)]) => format!("push {{{}}}", name(*reg)),
@@ -227,13 +252,16 @@ impl Isa {
             }
             Op::Load(reg, offset) if arm => format!("ldr {}, [sp, #{offset}]", name(reg)),
             Op::Load(reg, offset) => format!("lw {}, {offset}(sp)", name(reg)),
+            Op::LoadFunc { to, ops } if arm => format!("ldr {}, [{}, #func]", name(to), name(ops)),
+            Op::LoadFunc { to, ops } => format!("lw {}, func({})", name(to), name(ops)),
             Op::Leave { .. } => "restores and goes back to the site".to_owned(),
             Op::Back => "jr ra; move ra, at".to_owned(),
             Op::Jump(target) => format!("{} {}", if arm { "b" } else { "j" }, symbol(target)),
             Op::Call(target) => format!("{} {}", if arm { "bl" } else { "jal" }, symbol(target)),
-            Op::CallReg(reg) => format!("jalr {}", name(reg)),
+            Op::CallReg(reg) => format!("{} {}", if arm { "blx" } else { "jalr" }, name(reg)),
             Op::Return => format!("{} {}", if arm { "bx" } else { "jr" }, name(Reg::Link)),
             Op::Tracer => "the tracer".to_owned(),
+            Op::OpsTracer(_) => "the tracer of the ops".to_owned(),
             Op::Hook(_) => "prepare_ftrace_return()".to_owned(),
             Op::Body => "the function's body".to_owned(),
         }
@@ -249,10 +277,16 @@ fn decode_a32(pc: u32, insn: u32) -> Option<Op> {
             add: 0,
         }),
         a32::PUSH_LR => Some(Op::Enter(4, &[(Reg::Link, 0)])),
+        a32::BLX_IP => Some(Op::CallReg(Reg::Parent)),
         A32_ADD_SP_4 => Some(Op::AddSp(4)),
-        _ => a32::bl_target(pc, insn)
-            .map(Op::Call)
-            .or_else(|| a32::b_target(pc, insn).map(Op::Jump)),
+        _ => {
+            let to = Reg::Arg2;
+            let lower = a32::movw_r2_value(insn).map(|value| Op::Lower { to, value });
+            let top = || a32::movt_r2_value(insn).map(|value| Op::Top { to, value });
+            let call = || a32::bl_target(pc, insn).map(Op::Call);
+            let jump = || a32::b_target(pc, insn).map(Op::Jump);
+            lower.or_else(top).or_else(call).or_else(jump)
+        }
     }
 }
 
@@ -293,15 +327,23 @@ fn decode_mips(pc: u32, insn: u32) -> Option<Op> {
     if let Some(skipped) = (0..=u8::MAX).find(over) {
         return Some(Op::Jump(pc.wrapping_add(4 + 4 * u32::from(skipped))));
     }
-    if let Some(value) = mips::v1_target(insn, mips::addiu_v1(0)) {
-        return Some(Op::Upper { to: Reg::V1, value });
-    }
-    if let Some(add) = mips::v1_target(mips::lui_v1(0), insn) {
-        return Some(Op::Add {
-            to: Reg::V1,
-            from: Reg::V1,
-            add: add.cast_signed(),
-        });
+    type Formed = fn(u32, u32) -> Option<u32>;
+    let v1 = [mips::lui_v1(0), mips::addiu_v1(0)];
+    let a2 = [mips::lui_a2(0), mips::addiu_a2(0)];
+    for (to, formed, [lui, addiu]) in [
+        (Reg::V1, mips::v1_target as Formed, v1),
+        (Reg::Arg2, mips::a2_value, a2),
+    ] {
+        if let Some(value) = formed(insn, addiu) {
+            return Some(Op::Upper { to, value });
+        }
+        if let Some(add) = formed(lui, insn) {
+            return Some(Op::Add {
+                to,
+                from: to,
+                add: add.cast_signed(),
+            });
+        }
     }
     mips::jal_target(pc, insn)
         .map(Op::Call)

@@ -22,6 +22,11 @@
 //!   Instructions between which nothing can be told apart are one step there. The words of sites
 //!   are decoded one by one, by the kernel's own decoders.
 //!
+//! - The **trampoline** of an ops comes and goes. On MIPS its memory holds anything until it is
+//!   allocated. When it is given back, it holds anything again, and nothing may execute it; before
+//!   that, the patcher waits until each task has been outside the function, its site and what that
+//!   calls, as `synchronize_rcu_tasks()` does.
+//!
 //! # What is promised
 //!
 //! The properties are those of [`property::Fault`], which must never happen, and of
@@ -42,8 +47,11 @@
 //!   that the backend does depends on it.
 //! - The order in which a processor's own steps become visible to others, apart from instruction
 //!   fetches. `stop_machine()` and its acquire and release of `done` are taken for what they
-//!   promise; that `rust/kernel/ftrace/backend.rs` does what [`plan::change`] does, one has to
+//!   promise; that `rust/kernel/ftrace/backend.rs` does what [`plan::change`] does, and
+//!   `rust/kernel/ftrace/trampoline.rs` what [`plan::give`] and [`plan::take_back`] do, one has to
 //!   read.
+//! - Several trampolines, a tracer that is exchanged while it is called, an ops that is freed
+//!   before its trampoline.
 //! - Traced functions that save their return address, entries that save all registers, PLT
 //!   entries and veneers, kprobes, modules that are unloaded.
 //! - Two states count as one if the checker's 64-bit hash of them is the same.

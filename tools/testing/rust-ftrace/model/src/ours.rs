@@ -5,6 +5,7 @@
 use crate::{
     code::{
         Code,
+        Place,
         Site,
         CORE_SITE,
         ENTRY,
@@ -13,7 +14,8 @@ use crate::{
         MODULE_SITE,
         REGS_ENTRY,
         STUB,
-        T32_SITE, //
+        T32_SITE,
+        TRAMPOLINE, //
     },
     isa::{
         copy,
@@ -25,16 +27,31 @@ use crate::{
         Layout,
         A32_FUNC_CALL,
         A32_GRAPH_JUMP,
+        A32_OPS,
+        A32_OPS_CALL,
         MIPS_FUNC_CALL,
         MIPS_GRAPH_JUMP,
+        MIPS_OPS,
+        MIPS_OPS_CALL,
         T32_FUNC_CALL,
         T32_GRAPH_JUMP, //
     }, //
 };
 
-/// A32: what `site` is the layout of calls `ftrace_caller`.
+/// A32: what `site` is the layout of calls `ftrace_caller`, or the trampoline.
 pub fn a32(site: &'static Layout) -> Code {
-    arm(Isa::A32, site, CORE_SITE, [&A32_FUNC_CALL, &A32_GRAPH_JUMP])
+    let mut code = arm(Isa::A32, site, CORE_SITE, [&A32_FUNC_CALL, &A32_GRAPH_JUMP]);
+    let enter = arm_enter(code.isa, code.site(Place::Call));
+    let load = [
+        Op::LoadFunc {
+            to: Reg::Parent,
+            ops: Reg::Arg2,
+        },
+        Op::Nop,
+    ];
+    let parts: [&[Op]; 3] = [&enter, &load, &[ARM_LEAVE]];
+    code.put_trampoline(TRAMPOLINE, parts, [&A32_OPS, &A32_OPS_CALL]);
+    code
 }
 
 /// T32: what `site` is the layout of calls `ftrace_caller`, or the entry that stands for
@@ -45,26 +62,35 @@ pub fn t32(site: &'static Layout) -> Code {
     code
 }
 
-fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -> Code {
-    const FRAME: u32 = 24;
-    const PARENT: u32 = 16;
-    const SITE: u32 = 20;
-    const LEAVE: Op = Op::Leave {
-        frame: FRAME,
-        parent: PARENT,
-        site: SITE,
-    };
-    let site = Site::compiled(site, ip, isa.pointer(MCOUNT));
-    let back = site.back(isa);
-    let enter = [
-        Op::Enter(FRAME, &[(Reg::Parent, PARENT), (Reg::Link, SITE)]),
+const ARM_FRAME: u32 = 24;
+const ARM_PARENT: u32 = 16;
+const ARM_SITE: u32 = 20;
+const ARM_LEAVE: Op = Op::Leave {
+    frame: ARM_FRAME,
+    parent: ARM_PARENT,
+    site: ARM_SITE,
+};
+
+/// Returns how what `site` calls begins.
+fn arm_enter(isa: Isa, site: &Site) -> [Op; 3] {
+    [
+        Op::Enter(
+            ARM_FRAME,
+            &[(Reg::Parent, ARM_PARENT), (Reg::Link, ARM_SITE)],
+        ),
         Op::Add {
             to: Reg::Arg0,
             from: Reg::Link,
-            add: back,
+            add: site.back(isa),
         },
         copy(Reg::Arg1, Reg::Parent),
-    ];
+    ]
+}
+
+fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -> Code {
+    let site = Site::compiled(site, ip, isa.pointer(MCOUNT));
+    let back = site.back(isa);
+    let enter = arm_enter(isa, &site);
     let func = ENTRY + 4 * enter.len() as u32;
     let mut code = Code::new(
         isa,
@@ -74,18 +100,18 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -
         Site::compiled(within[1], func + 4, isa.pointer(GRAPH_ENTRY)),
     );
     code.put(ENTRY, &enter);
-    code.put(func + 8, &[LEAVE]);
+    code.put(func + 8, &[ARM_LEAVE]);
     code.put(
         GRAPH_ENTRY,
         &[
-            Op::Load(Reg::Arg1, SITE),
+            Op::Load(Reg::Arg1, ARM_SITE),
             Op::Add {
                 to: Reg::Arg1,
                 from: Reg::Arg1,
                 add: back,
             },
-            Op::Hook(PARENT),
-            LEAVE,
+            Op::Hook(ARM_PARENT),
+            ARM_LEAVE,
         ],
     );
     code.put(
@@ -102,18 +128,25 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -
     code
 }
 
-/// MIPS, the kernel: what `site` is the layout of calls `ftrace_caller`.
+/// MIPS, the kernel: what `site` is the layout of calls `ftrace_caller`, or the trampoline.
 pub fn mips_core(site: &'static Layout) -> Code {
     let ahead = copy(Reg::Parent, Reg::Link);
-    mips(Some(ahead), Site::compiled(site, CORE_SITE, MCOUNT))
+    let site = Site::compiled(site, CORE_SITE, MCOUNT);
+    mips(Some(ahead), site, TRAMPOLINE)
 }
 
-/// MIPS, modules: what `site` is the layout of calls `ftrace_module_caller`.
+/// MIPS, modules: what `site` is the layout of calls `ftrace_module_caller`, or the trampoline.
 pub fn mips_module(site: &'static Layout) -> Code {
-    mips(None, Site::compiled(site, MODULE_SITE, MCOUNT))
+    mips_module_beside(site, TRAMPOLINE)
 }
 
-fn mips(ahead: Option<Op>, site: Site) -> Code {
+/// MIPS, modules, with the trampoline at this address.
+pub fn mips_module_beside(site: &'static Layout, trampoline: u32) -> Code {
+    let site = Site::compiled(site, MODULE_SITE, MCOUNT);
+    mips(None, site, trampoline)
+}
+
+fn mips(ahead: Option<Op>, site: Site, trampoline: u32) -> Code {
     const FRAME: u32 = 48;
     const SITE: u32 = 36;
     const PARENT: u32 = 40;
@@ -126,17 +159,17 @@ fn mips(ahead: Option<Op>, site: Site) -> Code {
     let enter = [
         // `ftrace_caller` and `ftrace_module_caller` differ in this.
         Op::Add {
-            to: Reg::Temp,
+            to: Reg::Arg0,
             from: Reg::Link,
             add: site.back(Isa::Mips),
         },
         Op::Enter(
             FRAME,
-            &[(Reg::Link, RA), (Reg::Parent, PARENT), (Reg::Temp, SITE)],
+            &[(Reg::Link, RA), (Reg::Parent, PARENT), (Reg::Arg0, SITE)],
         ),
-        copy(Reg::Arg0, Reg::Temp),
         copy(Reg::Arg1, Reg::Parent),
     ];
+    let [to_site, save, parent] = enter;
     let func = ENTRY + 4 * enter.len() as u32;
     let mut code = Code::new(
         Isa::Mips,
@@ -153,5 +186,13 @@ fn mips(ahead: Option<Op>, site: Site) -> Code {
         &[Op::Load(Reg::Arg1, SITE), Op::Hook(PARENT), LEAVE],
     );
     code.put(MCOUNT, &[Op::AddSp(8), Op::Back]);
+
+    let load = Op::LoadFunc {
+        to: Reg::V1,
+        ops: Reg::Arg2,
+    };
+    let parts: [&[Op]; 3] = [&[to_site, save], &[load, parent], &[Op::Nop, LEAVE]];
+    code.put_trampoline(trampoline, parts, [&MIPS_OPS, &MIPS_OPS_CALL]);
+    code.is_copied = true;
     code
 }

@@ -5,7 +5,8 @@
 use crate::{
     code::{
         Code,
-        Place, //
+        Place,
+        Site, //
     },
     kernel::{
         self,
@@ -14,7 +15,8 @@ use crate::{
     site::{
         Content,
         State,
-        Store, //
+        Store,
+        MAX_WORDS, //
     }, //
 };
 use std::collections::BTreeMap;
@@ -53,6 +55,11 @@ pub enum Step {
     SynchroniseWriter,
     /// The change is over, and every processor that was stopped goes on.
     Go,
+    /// The patcher waits until each task has been where it sleeps, which is in no function that is
+    /// traced and in no tracer: `synchronize_rcu_tasks()`.
+    Wait,
+    /// The trampoline is given back: from now on it can hold anything.
+    Free,
 }
 
 /// A change of one site.
@@ -78,12 +85,13 @@ fn pointing(code: &Code, mut change: Change) -> Change {
     change
 }
 
-/// Does `stores` in a site by the backend's own `text::apply()`, and returns what it did as steps.
-fn apply(code: &mut Code, change: Change, stores: &[Option<Store>]) -> Vec<Step> {
-    let site = &mut code.sites[change.place as usize];
-    let mut memory = site.memory();
+/// Does `stores`, which make `changes`, by the backend's own `text::apply()`, and returns what it
+/// did as steps.
+fn apply(code: &mut Code, changes: &[Change], stores: &[Option<Store>]) -> Vec<Step> {
+    let sites = changes.iter().map(|change| code.site(change.place));
+    let mut memory = sites.flat_map(Site::memory).collect();
     let (result, events) = kernel::apply(&memory, stores);
-    assert_eq!(result, Ok(()), "{change:x?}");
+    assert_eq!(result, Ok(()), "{changes:x?}");
     let steps = events
         .iter()
         .filter_map(|event| match *event {
@@ -98,7 +106,9 @@ fn apply(code: &mut Code, change: Change, stores: &[Option<Store>]) -> Vec<Step>
             Event::Publish(start, end) => Some(Step::Publish { start, end }),
         })
         .collect();
-    site.now(&memory, change.to);
+    for change in changes {
+        code.sites[change.place as usize].now(&memory, change.to);
+    }
     steps
 }
 
@@ -120,7 +130,7 @@ pub fn initialise(code: &mut Code, change: Change) {
         .layout
         .stores(site.ip, site.content, change.to)
         .expect("the model's addresses are within reach");
-    apply(code, change, &stores);
+    apply(code, &[change], &stores);
     let site = &mut code.sites[change.place as usize];
     site.contents = vec![site.words];
 }
@@ -137,10 +147,84 @@ pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {
             .layout
             .store(site.ip, site.content, change.to)
             .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));
-        steps.extend(apply(code, change, &[store]));
+        steps.extend(apply(code, &[change], &[store]));
     }
     steps.extend([Step::Synchronise, Step::Go]);
     steps
+}
+
+/// What memory holds before a trampoline is copied to it: no instruction.
+const GARBAGE: u32 = 0xffff_ffff;
+
+/// Makes the memory of the trampoline what it is before it is allocated.
+pub fn deallocate(code: &mut Code) {
+    if !code.is_copied {
+        return;
+    }
+    for place in [Place::Ops, Place::OpsCall] {
+        let site = &mut code.sites[place as usize];
+        site.words = [GARBAGE; MAX_WORDS];
+        site.contents = vec![site.words];
+    }
+}
+
+/// Gives an ops a trampoline as `trampoline::update()` does, while everything runs: allocates it,
+/// turns it on and, where it is a copy, flushes all of it. Where it is none, other processors have
+/// yet to synchronise, which they do when the first site changes.
+pub fn give(code: &mut Code, ops: u32) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if code.is_copied {
+        steps.extend(copy_template(code));
+    }
+    steps.extend(switch(code, State::On, ops));
+    if code.is_copied {
+        let (start, end) = (code.trampoline.start, code.trampoline.end);
+        steps.extend([Step::Publish { start, end }, Step::Synchronise]);
+    }
+    steps.push(Step::Go);
+    steps
+}
+
+/// Takes the trampoline back: as ftrace does, which waits, and `trampoline::free()`.
+pub fn take_back(code: &mut Code) -> Vec<Step> {
+    let mut steps = vec![Step::Wait];
+    steps.extend(switch(code, State::Off, 0));
+    steps.extend([Step::Free, Step::Go]);
+    steps
+}
+
+/// Returns the stores of `Trampolines::allocate()` to the words that may change later.
+fn copy_template(code: &mut Code) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for place in [Place::Ops, Place::OpsCall] {
+        let site = &mut code.sites[place as usize];
+        let template = Site::compiled(site.layout, site.ip, 0);
+        let memory = template.memory();
+        steps.extend(memory.iter().map(|(address, new)| Step::Store {
+            address: *address,
+            old: GARBAGE,
+            new: *new,
+        }));
+        site.now(&memory, template.content);
+    }
+    steps
+}
+
+/// Turns the trampoline on or off as `trampoline::switch()` does, its call being off.
+fn switch(code: &mut Code, state: State, ops: u32) -> Vec<Step> {
+    let changes = [
+        to(Place::Ops, state, ops),
+        to(Place::OpsCall, State::Off, 0),
+    ];
+    let [ops, call] = changes.map(|change| (code.site(change.place), change.to));
+    let (site, to) = ops;
+    let [lower, upper, ..] = (site.layout)
+        .stores(site.ip, site.content, to)
+        .expect("any address can be that of an ops");
+    let (site, to) = call;
+    let call = site.layout.store(site.ip, site.content, to);
+    let call = call.expect("to be off is possible everywhere");
+    apply(code, &changes, &[lower, upper, call])
 }
 
 /// Returns the stores that change a site, without the rule that there is only one, and notes that

@@ -5,9 +5,15 @@
 use crate::{
     code::{
         Code,
-        Place, //
+        Place,
+        OPS, //
     },
-    isa::Op,
+    insn::mips,
+    isa::{
+        Op,
+        Reg, //
+    },
+    plan::Step,
     system::{
         State,
         System,
@@ -45,11 +51,13 @@ pub enum Fault {
     Unsynchronised,
     /// A word is overwritten that is not what the patcher takes it for.
     Overwritten,
+    /// A task is in a trampoline that has been given back.
+    Freed,
 }
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 10] = [
         Fault::Mixed,
         Fault::Wild,
         Fault::Undefined,
@@ -59,6 +67,7 @@ impl Fault {
         Fault::Outdated,
         Fault::Unsynchronised,
         Fault::Overwritten,
+        Fault::Freed,
     ];
 
     /// Returns the property that fails.
@@ -73,6 +82,7 @@ impl Fault {
             Fault::Outdated => "no processor executes an old word after synchronisation",
             Fault::Unsynchronised => "words in change are executed only where that is defined",
             Fault::Overwritten => "only the word that is expected is overwritten",
+            Fault::Freed => "nothing executes a trampoline that has been given back",
         }
     }
 
@@ -88,7 +98,9 @@ impl Fault {
                 }
             };
         }
-        always!(Mixed Wild Undefined Stack Return Tracer Outdated Unsynchronised Overwritten)
+        always!(
+            Mixed Wild Undefined Stack Return Tracer Outdated Unsynchronised Overwritten Freed
+        )
     }
 }
 
@@ -131,6 +143,13 @@ pub enum Sight {
     Changed,
     /// A change was refused.
     Refused,
+    /// The tracer of an ops is entered.
+    OpsTracer,
+    /// A task is in the trampoline, which its site does not call any more.
+    Left,
+    /// A task in the call site has formed a part or all of the address of the trampoline, which
+    /// that does not call any more.
+    Bound,
 }
 
 impl Sight {
@@ -147,6 +166,9 @@ impl Sight {
             Sight::Entry => "a task is in the entry while a word changes",
             Sight::Changed => "all changes are made",
             Sight::Refused => "a change is refused",
+            Sight::OpsTracer => "the tracer of the ops is entered",
+            Sight::Left => "a task that is waited for is in the trampoline",
+            Sight::Bound => "a task that is waited for is in the site, bound for the trampoline",
         }
     }
 
@@ -180,7 +202,7 @@ impl Sight {
                 any(state, |task| {
                     !task.running
                         && system.code.word(task.pc).is_some()
-                        && task.reg(crate::isa::Reg::Link) == after(task)
+                        && task.reg(Reg::Link) == after(task)
                 })
             }),
             Sight::Stale => Property::sometimes(name, |system: &System, state: &State| {
@@ -196,6 +218,22 @@ impl Sight {
             }),
             Sight::Refused => Property::sometimes(name, |system: &System, state: &State| {
                 is_over(system, state) && state.patcher.refused
+            }),
+            Sight::OpsTracer => Property::sometimes(name, |system: &System, state: &State| {
+                any(state, |task| at(&system.code, task, Op::OpsTracer(OPS)))
+            }),
+            Sight::Left => Property::sometimes(name, |system: &System, state: &State| {
+                let is_inside = |task: &Task| system.code.trampoline.contains(&task.pc);
+                waits(system, state) && any(state, is_inside)
+            }),
+            Sight::Bound => Property::sometimes(name, |system: &System, state: &State| {
+                let target = system.code.trampoline.start;
+                let is_bound = |task: &Task| {
+                    let v1 = task.reg(Reg::V1);
+                    is_between(&system.code, task)
+                        && [mips::lui_v1(target) << 16, target].contains(&v1)
+                };
+                waits(system, state) && any(state, is_bound)
             }),
         }
     }
@@ -216,6 +254,11 @@ fn is_between(code: &Code, task: &Task) -> bool {
             .site(Place::Call)
             .place(task.pc)
             .is_some_and(|place| place > 0)
+}
+
+/// Whether the patcher waits for tasks. The site does not call the trampoline any more.
+fn waits(system: &System, state: &State) -> bool {
+    system.steps.get(usize::from(state.patcher.step)) == Some(&Step::Wait)
 }
 
 fn is_over(system: &System, state: &State) -> bool {

@@ -7,14 +7,19 @@ use crate::{
     code::{
         Code,
         Place,
+        ASSIST,
         ENTRY,
         GRAPH_ENTRY,
         MCOUNT,
+        OPS,
         OTHER_ENTRY,
+        OTHER_OPS,
         OTHER_TRACER,
+        OTHER_TRAMPOLINE,
         REGS_ENTRY,
         STUB,
-        TRACER, //
+        TRACER,
+        TRAMPOLINE, //
     },
     insn::{
         a32,
@@ -128,6 +133,10 @@ const CALL_OFF: Change = to(Place::Call, Off, ENTRY);
 const TRACER_ON: Change = to(Place::Func, On, TRACER);
 const GRAPH_ON: Change = to(Place::Graph, On, GRAPH_ENTRY);
 const GRAPH_OFF: Change = to(Place::Graph, Off, GRAPH_ENTRY);
+const CALL_TRAMPOLINE: Change = to(Place::Call, On, TRAMPOLINE);
+const OPS_ON: Change = to(Place::Ops, On, OPS);
+const ASSIST_ON: Change = to(Place::OpsCall, On, ASSIST);
+const ASSIST_OFF: Change = to(Place::OpsCall, Off, ASSIST);
 
 /// Initialises the sites and makes `changes`, before there are tasks.
 fn boot(mut code: Code, changes: &[Change]) -> Code {
@@ -265,6 +274,56 @@ pub fn entries((name, machine, code): Around) -> Scenario {
     Scenario::new(&format!("{name}, its entry"), machine, code, steps).see(&sights)
 }
 
+/// What an ops with a trampoline goes through: it is given one, a call site goes from `first` to
+/// that and on to `then`, and the trampoline is taken back.
+pub fn trampoline((name, machine, code): Around, first: Change, then: Change) -> Scenario {
+    let (code, steps) = trampoline_steps(code, first, then);
+    let mut sights = vec![
+        Sight::OpsTracer,
+        Sight::Body,
+        Sight::Left,
+        Sight::Stale,
+        Sight::Changed,
+    ];
+    if first.to.state == On {
+        sights.push(Sight::Tracer);
+    }
+    if machine.cpus > 1 {
+        sights.push(Sight::Migrated);
+    }
+    if code.isa.has_delay_slots() {
+        sights.push(Sight::Again);
+    }
+    if code.site(Place::Call).layout.splits_target() {
+        sights.push(Sight::Bound);
+    }
+    let [first, then] = [first, then].map(|change| match change.to.state {
+        Off => "off",
+        _ => "on",
+    });
+    let name = format!("{name} {first}, trampoline, {then}");
+    Scenario::new(&name, machine, code, steps).see(&sights)
+}
+
+fn trampoline_steps(code: fn() -> Code, first: Change, then: Change) -> (Code, Vec<Step>) {
+    let mut code = boot(code(), &[CALL_OFF, first]);
+    plan::deallocate(&mut code);
+    let mut steps = plan::give(&mut code, OPS);
+    steps.extend(batches(&mut code, &[&[CALL_TRAMPOLINE], &[then]]));
+    steps.extend(plan::take_back(&mut code));
+    (code, steps)
+}
+
+/// The trampoline goes from calling the tracer of its ops to what takes care of that and back,
+/// while its site is on.
+pub fn trampoline_call((name, machine, code): Around) -> Scenario {
+    let mut code = boot(code(), &[OPS_ON, CALL_OFF, CALL_TRAMPOLINE]);
+    let steps = batches(&mut code, &[&[ASSIST_ON], &[ASSIST_OFF]]);
+    let sights = [Sight::OpsTracer, Sight::Entry, Sight::Stale, Sight::Changed];
+    let name = format!("{name}, its trampoline's call");
+    Scenario::new(&name, machine, code, steps).see(&sights)
+}
+
 /// Sites are changed while everything runs, which the architecture allows.
 pub fn live((name, machine, code): Around) -> Scenario {
     let mut code = boot(code(), &[CALL_OFF]);
@@ -303,6 +362,15 @@ pub fn ours() -> Vec<Scenario> {
         scenarios.extend([tracer(around), graph(around), all(around)]);
     }
     scenarios.extend([intruded(), live(A32), live(T32), entries(T32), called(T32)]);
+    for around in [A32, CORE, MODULE, CORE_UP, MODULE_UP] {
+        let ways = [
+            (CALL_ON, CALL_ON),
+            (CALL_ON, CALL_OFF),
+            (CALL_OFF, CALL_OFF),
+        ];
+        scenarios.extend(ways.map(|(first, then)| trampoline(around, first, then)));
+    }
+    scenarios.extend([A32, CORE, MODULE].map(trampoline_call));
     scenarios
 }
 
@@ -627,7 +695,73 @@ pub fn mistakes() -> Vec<Scenario> {
         ),
         two_stores("initialised in use", MODULE, &[], CALL_OFF, Fault::Wild),
         two_stores("initialised in use", A32, &[], CALL_OFF, Fault::Stack),
+        with_trampoline("given back without waiting", A32, Fault::Freed, no_wait),
+        with_trampoline("given back without waiting", CORE, Fault::Freed, no_wait),
+        with_trampoline("given back without waiting", MODULE, Fault::Freed, no_wait),
+        with_trampoline(
+            "given back when all processors have stopped",
+            A32,
+            Fault::Freed,
+            |steps| {
+                let stop = [Step::Stop, Step::Synchronise, Step::Go];
+                replace(steps, Step::Wait, &stop);
+            },
+        ),
+        with_trampoline("not flushed", A32, Fault::Outdated, |steps| {
+            no_flush(steps, |start| start >= TRAMPOLINE);
+        }),
+        with_trampoline(
+            "flushed only where it was turned on",
+            CORE_UP,
+            Fault::Outdated,
+            |steps| no_flush(steps, |start| start == TRAMPOLINE),
+        ),
+        two_stores(
+            "a trampoline with another lower half",
+            (MODULE.0, MIPS, || {
+                ours::mips_module_beside(&MIPS_MODULE, OTHER_TRAMPOLINE)
+            }),
+            &[OPS_ON, CALL_OFF, CALL_ON],
+            to(Place::Call, On, OTHER_TRAMPOLINE),
+            Fault::Wild,
+        ),
+        two_stores(
+            "another ops for its trampoline",
+            A32,
+            &[OPS_ON, CALL_OFF, CALL_TRAMPOLINE],
+            to(Place::Ops, On, OTHER_OPS),
+            Fault::Wild,
+        ),
+        two_stores(
+            "another ops for its trampoline",
+            MODULE,
+            &[OPS_ON, CALL_OFF, CALL_TRAMPOLINE],
+            to(Place::Ops, On, OTHER_OPS),
+            Fault::Wild,
+        ),
     ]
+}
+
+/// Gives a trampoline, uses it and takes it back with a mistake in the plan.
+fn with_trampoline(
+    what: &str,
+    (name, machine, code): Around,
+    fault: Fault,
+    make: impl Fn(&mut Vec<Step>),
+) -> Scenario {
+    let (code, mut steps) = trampoline_steps(code, CALL_ON, CALL_OFF);
+    make(&mut steps);
+    let name = format!("{name}, its trampoline, {what}");
+    only(Scenario::new(&name, machine, code, steps), fault)
+}
+
+fn no_wait(steps: &mut Vec<Step>) {
+    steps.retain(|step| *step != Step::Wait);
+}
+
+/// Leaves out the flushes from certain addresses on.
+fn no_flush(steps: &mut Vec<Step>, is: impl Fn(u32) -> bool) {
+    steps.retain(|step| !matches!(step, Step::Publish { start, .. } if is(*start)));
 }
 
 /// A T32 site goes to an entry whose call has another second halfword, while everything runs.

@@ -37,7 +37,7 @@ use stateright::{
 pub const TASKS: usize = 2;
 
 /// The largest number of words that change.
-pub const WORDS: usize = 3;
+pub const WORDS: usize = 4;
 
 /// Bytes of stack of a task.
 const STACK: usize = 64;
@@ -160,10 +160,12 @@ pub struct Patcher {
     pub step: u8,
     /// The processor that works, when one has claimed the work.
     pub writer: Option<u8>,
-    /// The processors, by bits, that have done the step.
+    /// The processors, by bits, that have done the step; the tasks if it waits for these.
     pub done: u8,
     /// Whether a word was not what it must be.
     pub refused: bool,
+    /// Whether the trampoline has been given back.
+    pub freed: bool,
 }
 
 /// A state of the system.
@@ -210,6 +212,8 @@ pub enum Action {
     Patch(u8),
     /// A processor synchronises its instruction fetch.
     Synchronise(u8),
+    /// A task has slept.
+    Sleep(u8),
     /// The change is over, all processors go on.
     Go,
 }
@@ -252,6 +256,11 @@ impl System {
     fn run(&self, state: &mut State, task: u8, value: u8) {
         let cpu = state.tasks[usize::from(task)].cpu;
         let pc = state.tasks[usize::from(task)].pc;
+        if state.patcher.freed && self.code.trampoline.contains(&pc) {
+            state.faults.add(Fault::Freed);
+            state.tasks[usize::from(task)].pc = 0;
+            return;
+        }
         let (op, next) = match self.code.word(pc) {
             None => {
                 let task = &mut state.tasks[usize::from(task)];
@@ -342,7 +351,8 @@ impl System {
         match op {
             Op::Nop => {}
             Op::Add { to, from, add } => task.set(to, task.reg(from).wrapping_add_signed(add)),
-            Op::Upper { to, value } => task.set(to, value),
+            Op::Upper { to, value } | Op::Lower { to, value } => task.set(to, value),
+            Op::Top { to, value } => task.set(to, value | task.reg(to) & 0xffff),
             Op::AddSp(add) => task.add_sp(add),
             Op::Enter(frame, saved) => {
                 task.add_sp(-(frame as i32));
@@ -356,6 +366,10 @@ impl System {
             Op::Load(reg, offset) => {
                 let value = task.load(offset);
                 task.set(reg, value);
+            }
+            Op::LoadFunc { to, ops } => {
+                let func = self.code.funcs.get(&task.reg(ops));
+                task.set(to, func.copied().unwrap_or(CLOBBERED));
             }
             Op::Leave {
                 frame,
@@ -384,9 +398,10 @@ impl System {
                 task.set(Reg::Link, back);
             }
             Op::Return => target = Some(task.reg(Reg::Link)),
-            Op::Tracer => {
+            Op::Tracer | Op::OpsTracer(_) => {
                 let ip = self.code.site(Place::Call).ip;
-                if task.reg(Reg::Arg0) != ip || task.reg(Reg::Arg1) != CALLER {
+                let is_another = matches!(op, Op::OpsTracer(ops) if task.reg(Reg::Arg2) != ops);
+                if task.reg(Reg::Arg0) != ip || task.reg(Reg::Arg1) != CALLER || is_another {
                     faults.add(Fault::Tracer);
                 }
                 target = Some(task.reg(Reg::Link));
@@ -490,7 +505,8 @@ impl System {
                     cpus[local].fetched[variable] = cpus[local].cached[variable];
                 }
             }
-            Step::Stop | Step::Synchronise | Step::SynchroniseWriter | Step::Go => {}
+            Step::Free => patcher.freed = true,
+            Step::Stop | Step::Synchronise | Step::SynchroniseWriter | Step::Go | Step::Wait => {}
         }
         patcher.step += 1;
     }
@@ -515,10 +531,10 @@ impl System {
         cpu.fetched = cpu.cached;
     }
 
-    /// Notes that `cpu` has done the step, and goes on if all have.
-    fn done(&self, state: &mut State, cpu: u8) {
-        state.patcher.done |= 1 << cpu;
-        if state.patcher.done.count_ones() == u32::from(self.machine.cpus) {
+    /// Notes that a processor, or a task, has done the step, and goes on if all of them have.
+    fn done(state: &mut State, number: u8, all: usize) {
+        state.patcher.done |= 1 << number;
+        if state.patcher.done.count_ones() as usize == all {
             state.patcher.done = 0;
             state.patcher.step += 1;
         }
@@ -592,8 +608,14 @@ impl Model for System {
             Some(Step::SynchroniseWriter) => {
                 actions.extend(patcher.writer.map(Action::Synchronise));
             }
+            Some(Step::Wait) => {
+                let tasks = (0..).zip(&state.tasks);
+                let outside = tasks.filter(|(_, task)| !task.is_inside(&self.code));
+                let outside = outside.map(|(number, _)| number).filter(waiting);
+                actions.extend(outside.map(Action::Sleep));
+            }
             Some(Step::Go) => actions.push(Action::Go),
-            Some(Step::Compare { .. } | Step::Store { .. } | Step::Publish { .. }) => {
+            Some(Step::Compare { .. } | Step::Store { .. } | Step::Publish { .. } | Step::Free) => {
                 let free = |cpu: &u8| patcher.writer.is_none_or(|writer| writer == *cpu);
                 actions.extend(self.online().filter(free).map(Action::Patch));
             }
@@ -617,7 +639,7 @@ impl Model for System {
             Action::Stop(cpu) => {
                 Self::preempt_cpu(&mut state, cpu);
                 state.cpus[usize::from(cpu)].stopped = true;
-                self.done(&mut state, cpu);
+                Self::done(&mut state, cpu, self.machine.cpus.into());
             }
             Action::Patch(cpu) => self.patch(&mut state, cpu),
             Action::Synchronise(cpu) => {
@@ -629,9 +651,10 @@ impl Model for System {
                 self.synchronise(&mut state, cpu);
                 match self.steps[usize::from(state.patcher.step)] {
                     Step::SynchroniseWriter => state.patcher.step += 1,
-                    _ => self.done(&mut state, cpu),
+                    _ => Self::done(&mut state, cpu, self.machine.cpus.into()),
                 }
             }
+            Action::Sleep(task) => Self::done(&mut state, task, TASKS),
             Action::Go => {
                 for cpu in &mut state.cpus {
                     cpu.stopped = false;

@@ -54,7 +54,10 @@ fn line(system: &System, before: &State, action: Action, after: &State) -> (Stri
                 &before.tasks[usize::from(task)],
                 &after.tasks[usize::from(task)],
             );
-            let what = instruction(system, old, value);
+            let what = match before.patcher.freed && code.trampoline.contains(&old.pc) {
+                true => "whatever is there now".to_owned(),
+                false => instruction(system, old, value),
+            };
             let who = format!("task {} cpu {}", name(task), old.cpu);
             let what = format!("{:08x}  {what:42}{}", old.pc, effects(system, old, new));
             (who, what.trim_end().to_owned())
@@ -111,6 +114,7 @@ fn line(system: &System, before: &State, action: Action, after: &State) -> (Stri
                     code.text(address, new)
                 ),
                 Step::Publish { start, end } => format!("flushes {start:08x} to {end:08x}"),
+                Step::Free => "gives the trampoline back".to_owned(),
                 step => format!("{step:?}"),
             };
             (format!("patcher cpu {cpu}"), what)
@@ -124,6 +128,10 @@ fn line(system: &System, before: &State, action: Action, after: &State) -> (Stri
                 format!("       cpu {cpu}"),
                 format!("synchronises{}", again.collect::<String>()),
             )
+        }
+        Action::Sleep(task) => {
+            let who = format!("task {}", name(task));
+            (who, "has slept, is not waited for any more".to_owned())
         }
         Action::Go => ("patcher".to_owned(), "the change is over".to_owned()),
     }
@@ -173,7 +181,8 @@ fn effects(system: &System, old: &Task, new: &Task) -> String {
     let size = code
         .word(old.pc)
         .map_or(4, |(site, _)| site.layout.unit.size());
-    let clobbered = matches!(code.ops.get(&old.pc), Some(Op::Tracer | Op::Hook(_)));
+    let op = code.ops.get(&old.pc);
+    let clobbered = matches!(op, Some(Op::Tracer | Op::OpsTracer(_) | Op::Hook(_)));
     let mut effects: Vec<_> = Reg::ALL
         .into_iter()
         .filter(|reg| !clobbered && old.reg(*reg) != new.reg(*reg))
@@ -204,7 +213,10 @@ fn why(system: &System, before: &State, action: Action, fault: Fault) -> String 
             format!(": {}, not {}", reg(Reg::Link), code.symbol(right))
         }
         Fault::Stack => format!(": sp is off by {}", -task.used),
-        Fault::Tracer => format!(": {}, {}", reg(Reg::Arg0), reg(Reg::Arg1)),
+        Fault::Tracer => {
+            let args = [Reg::Arg0, Reg::Arg1, Reg::Arg2].map(reg);
+            format!(": {}", args.join(", "))
+        }
         _ => String::new(),
     }
 }

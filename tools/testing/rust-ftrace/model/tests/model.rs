@@ -78,6 +78,24 @@ scenarios! { ours:
     t32_live = "arm: t32-mcount, without stopping",
     t32_entries = "arm: t32-mcount, its entry",
     t32_called = "arm-up: t32-mcount, called by the patcher",
+    a32_trampoline_on_on = "arm: a32-mcount on, trampoline, on",
+    a32_trampoline_on_off = "arm: a32-mcount on, trampoline, off",
+    a32_trampoline_off_off = "arm: a32-mcount off, trampoline, off",
+    mips_core_trampoline_on_on = "mips: mips-core on, trampoline, on",
+    mips_core_trampoline_on_off = "mips: mips-core on, trampoline, off",
+    mips_core_trampoline_off_off = "mips: mips-core off, trampoline, off",
+    mips_module_trampoline_on_on = "mips: mips-module on, trampoline, on",
+    mips_module_trampoline_on_off = "mips: mips-module on, trampoline, off",
+    mips_module_trampoline_off_off = "mips: mips-module off, trampoline, off",
+    mips_up_core_trampoline_on_on = "mips-up: mips-core on, trampoline, on",
+    mips_up_core_trampoline_on_off = "mips-up: mips-core on, trampoline, off",
+    mips_up_core_trampoline_off_off = "mips-up: mips-core off, trampoline, off",
+    mips_up_module_trampoline_on_on = "mips-up: mips-module on, trampoline, on",
+    mips_up_module_trampoline_on_off = "mips-up: mips-module on, trampoline, off",
+    mips_up_module_trampoline_off_off = "mips-up: mips-module off, trampoline, off",
+    a32_ops_call = "arm: a32-mcount, its trampoline's call",
+    mips_ops_call_of_core = "mips: mips-core, its trampoline's call",
+    mips_ops_call_of_module = "mips: mips-module, its trampoline's call",
 }
 
 scenarios! { c:
@@ -119,4 +137,15 @@ scenarios! { mistakes:
     another_target = "mips: mips-module, another target",
     initialised_in_use = "mips: mips-module, initialised in use",
     initialised_in_use_on_arm = "arm: a32-mcount, initialised in use",
+    no_wait = "arm: a32-mcount, its trampoline, given back without waiting",
+    no_wait_on_mips = "mips: mips-core, its trampoline, given back without waiting",
+    no_wait_for_modules = "mips: mips-module, its trampoline, given back without waiting",
+    a_stop_in_place_of_a_wait =
+        "arm: a32-mcount, its trampoline, given back when all processors have stopped",
+    no_flush_of_a_trampoline = "arm: a32-mcount, its trampoline, not flushed",
+    half_a_flush_of_a_trampoline =
+        "mips-up: mips-core, its trampoline, flushed only where it was turned on",
+    another_lower_half = "mips: mips-module, a trampoline with another lower half",
+    another_ops = "arm: a32-mcount, another ops for its trampoline",
+    another_ops_on_mips = "mips: mips-module, another ops for its trampoline",
 }

@@ -34,6 +34,13 @@ fn rows_encode_and_decode() {
         let got = a32::b_target(pc, word);
         assert_eq!(got, Some(target), "{word:#x} ({text}) at {pc:#x}: {got:x?}");
     }
+    for &(value, words) in rows::A32_R2 {
+        let got = [a32::movw_r2(value), a32::movt_r2(value)];
+        assert_eq!(got, words, "{value:#x}: {got:x?}, not {words:x?}");
+        let got = [a32::movw_r2_value(words[0]), a32::movt_r2_value(words[1])];
+        let halves = [value & 0xffff, value & 0xffff_0000];
+        assert_eq!(got, halves.map(Some), "{words:x?}: {got:x?}");
+    }
 }
 
 #[test]
@@ -94,6 +101,20 @@ fn every_branch_survives_a_round_trip() {
 }
 
 #[test]
+fn every_half_survives_a_round_trip() {
+    for half in 0..=0xffff {
+        let (movw, movt) = (a32::movw_r2(half), a32::movt_r2(half << 16));
+        assert_eq!(a32::movw_r2_value(movw), Some(half), "{movw:#x}");
+        assert_eq!(a32::movt_r2_value(movt), Some(half << 16), "{movt:#x}");
+        // Neither depends on the other half.
+        for other in [0, 1, 0x5a5a, 0x8000, 0xffff] {
+            assert_eq!(a32::movw_r2(other << 16 | half), movw, "{half:#x}");
+            assert_eq!(a32::movt_r2(half << 16 | other), movt, "{half:#x}");
+        }
+    }
+}
+
+#[test]
 fn nothing_else_is_a_branch() {
     for opcode in 0..=0xff {
         for imm24 in [0, 1, 0x7f_ffff, 0x80_0000, 0xff_ffff] {
@@ -108,6 +129,20 @@ fn nothing_else_is_a_branch() {
                 opcode == 0xeb,
                 "{word:#x}"
             );
+        }
+    }
+}
+
+#[test]
+fn nothing_else_is_a_move_to_half_of_r2() {
+    // All that is not an immediate: condition, opcode and register.
+    for fixed in 0..=0xffff {
+        for (imm4, imm12) in [(0, 0), (0, 1), (1, 0), (0xa, 0x5a5), (0xf, 0xfff)] {
+            let (high, rd) = (fixed >> 4, fixed & 0xf);
+            let word = high << 20 | imm4 << 16 | rd << 12 | imm12;
+            let is = |opcode| high == opcode && rd == 2;
+            assert_eq!(a32::movw_r2_value(word).is_some(), is(0xe30), "{word:#x}");
+            assert_eq!(a32::movt_r2_value(word).is_some(), is(0xe34), "{word:#x}");
         }
     }
 }
@@ -129,6 +164,10 @@ fn what_is_encoded_decodes() {
                 "{insn:#x} at {pc:#x}"
             );
         }
+        let insns = [a32::movw_r2(target), a32::movt_r2(target)];
+        let halves = (a32::movw_r2_value(insns[0])).zip(a32::movt_r2_value(insns[1]));
+        let value = halves.map(|(lower, upper)| lower | upper);
+        assert_eq!(value, Some(target), "{insns:x?}");
         Ok(())
     });
 }

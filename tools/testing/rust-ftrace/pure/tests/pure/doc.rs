@@ -4,7 +4,10 @@
 
 use super::{
     rows,
-    site::LAYOUTS, //
+    site::{
+        LAYOUTS,
+        OPS, //
+    }, //
 };
 use ftrace_pure::site::{
     Layout,
@@ -13,10 +16,14 @@ use ftrace_pure::site::{
     A32_FUNC_CALL,
     A32_GRAPH_JUMP,
     A32_MCOUNT,
+    A32_OPS,
+    A32_OPS_CALL,
     MIPS_CORE,
     MIPS_FUNC_CALL,
     MIPS_GRAPH_JUMP,
     MIPS_MODULE,
+    MIPS_OPS,
+    MIPS_OPS_CALL,
     T32_FUNC_CALL,
     T32_GRAPH_JUMP,
     T32_MCOUNT, //
@@ -43,6 +50,10 @@ fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
         Slot::MipsJal => format!("``jal {target}``"),
         Slot::MipsLuiV1 => format!("``lui $v1, %hi({target})``"),
         Slot::MipsAddiuV1 => format!("``addiu $v1, $v1, %lo({target})``"),
+        Slot::A32MovwR2 => format!("``movw r2, #:lower16:{target}``"),
+        Slot::A32MovtR2 => format!("``movt r2, #:upper16:{target}``"),
+        Slot::MipsLuiA2 => format!("``lui $a2, %hi({target})``"),
+        Slot::MipsAddiuA2 => format!("``addiu $a2, $a2, %lo({target})``"),
     }
 }
 
@@ -97,6 +108,7 @@ fn tables_are_those_of_the_code() {
         (&A32_MCOUNT, "__gnu_mcount_nc", "entry"),
         (&A32_FUNC_CALL, "ftrace_stub", "tracer"),
         (&A32_GRAPH_JUMP, "", "ftrace_graph_caller"),
+        (&A32_OPS_CALL, "", "ftrace_ops_assist_func"),
         (&T32_MCOUNT, "__gnu_mcount_nc", "entry"),
         (&T32_FUNC_CALL, "ftrace_stub", "tracer"),
         (&T32_GRAPH_JUMP, "", "ftrace_graph_caller"),
@@ -104,11 +116,12 @@ fn tables_are_those_of_the_code() {
         (&MIPS_MODULE, "_mcount", "entry"),
         (&MIPS_FUNC_CALL, "ftrace_stub", "tracer"),
         (&MIPS_GRAPH_JUMP, "", "ftrace_graph_caller"),
+        (&MIPS_OPS_CALL, "", "ftrace_ops_assist_func"),
+        (&A32_OPS, "", "ops"),
+        (&MIPS_OPS, "", "ops"),
     ];
-    assert_eq!(
-        tables.map(|(layout, ..)| layout.name),
-        LAYOUTS.map(|layout| layout.name)
-    );
+    let layouts: Vec<_> = LAYOUTS.into_iter().chain(OPS).map(|l| l.name).collect();
+    assert_eq!(tables.map(|(layout, ..)| layout.name), *layouts);
     let names = tables.map(|(layout, ..)| format!("``{}``", layout.name));
     let tables = tables.map(table);
 

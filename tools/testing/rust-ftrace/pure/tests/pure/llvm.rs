@@ -7,6 +7,7 @@
 
 use super::rows::{
     self,
+    Pair,
     Row, //
 };
 use arbtest::{
@@ -222,24 +223,48 @@ fn compare_rows(isa: &Isa, rows: &[Row], bytes: impl Fn(u32) -> Bytes) {
     }
 }
 
+/// `texts` returns the two instructions of a pair.
+#[track_caller]
+fn compare_pairs(isa: &Isa, pairs: &[Pair], texts: impl Fn(u32) -> [String; 2]) {
+    let lines: Vec<_> = pairs.iter().flat_map(|pair| texts(pair.0)).collect();
+    let words = pairs.iter().flat_map(|pair| pair.1);
+    for ((line, ours), theirs) in lines.iter().zip(words).zip(assemble(isa, &lines)) {
+        assert_eq!(word(ours), theirs, "{line}: {ours:#x}");
+    }
+}
+
+/// Returns what forms `value` in `r2`.
+fn movw_movt(value: u32) -> [String; 2] {
+    [
+        format!("movw r2, #:lower16:{value:#x}"),
+        format!("movt r2, #:upper16:{value:#x}"),
+    ]
+}
+
+/// Returns what forms `value` in a register.
+fn lui_addiu(reg: &str, value: u32) -> [String; 2] {
+    [
+        format!("lui {reg}, %hi({value:#x})"),
+        format!("addiu {reg}, {reg}, %lo({value:#x})"),
+    ]
+}
+
 #[test]
 fn rows_are_what_llvm_assembles() {
     compare_rows(&A32, rows::A32_BL, word);
     compare_rows(&A32, rows::A32_B, word);
+    compare_pairs(&A32, rows::A32_R2, movw_movt);
     for rows in [rows::T32_BL, rows::T32_B_W, rows::T32_BLX] {
         compare_rows(&T32, rows, |insn| {
             halves([(insn >> 16) as u16, insn as u16])
         });
     }
     for isa in &MIPS {
-        for rows in [
-            rows::MIPS_JAL,
-            rows::MIPS_J,
-            rows::MIPS_LUI,
-            rows::MIPS_ADDIU,
-        ] {
+        for rows in [rows::MIPS_JAL, rows::MIPS_J] {
             compare_rows(isa, rows, word);
         }
+        compare_pairs(isa, rows::MIPS_V1, |value| lui_addiu("$3", value));
+        compare_pairs(isa, rows::MIPS_A2, |value| lui_addiu("$6", value));
     }
 }
 
@@ -303,12 +328,42 @@ fn a32_branches_agree() {
 }
 
 #[test]
+fn a32_moves_agree() {
+    batches(|u| {
+        let mut cases = Vec::new();
+        while !u.is_empty() {
+            let value: u32 = u.arbitrary()?;
+            let [movw, movt] = movw_movt(value);
+            cases.push(Case {
+                text: movw,
+                disassembly: format!("movw r2, #{}", value & 0xffff),
+                bytes: word(a32::movw_r2(value)),
+            });
+            cases.push(Case {
+                text: movt,
+                disassembly: format!("movt r2, #{}", value >> 16),
+                bytes: word(a32::movt_r2(value)),
+            });
+        }
+        compare(&A32, &cases);
+        Ok(())
+    });
+}
+
+#[test]
 fn a32_decoders_agree() {
     batches(|u| {
         let mut insns = Vec::new();
         while !u.is_empty() {
             for opcode in 0..=0xff {
                 insns.push(word(opcode << 24 | u.int_in_range(0..=0xff_ffff)?));
+            }
+            // What `movw r2` and `movt r2` are but for a bit of the condition, the opcode or `r2`.
+            let imm = u.int_in_range(0..=0xf)? << 16 | u.int_in_range(0..=0xfff)?;
+            for insn in [0xe300_2000, 0xe340_2000] {
+                insns.push(word(insn | imm));
+                let others = (12..32).filter(|bit| !(16..20).contains(bit));
+                insns.extend(others.map(|bit| word((insn | imm) ^ 1 << bit)));
             }
         }
         let offset = |target: Option<u32>| target.map(|target| i64::from(target as i32));
@@ -324,6 +379,12 @@ fn a32_decoders_agree() {
                 8u32.wrapping_neg(),
                 u32::from_le_bytes(bytes),
             ))
+        });
+        compare_decoder(&A32, &insns, &["movw r2, #"], |bytes| {
+            a32::movw_r2_value(u32::from_le_bytes(bytes)).map(i64::from)
+        });
+        compare_decoder(&A32, &insns, &["movt r2, #"], |bytes| {
+            a32::movt_r2_value(u32::from_le_bytes(bytes)).map(|value| i64::from(value >> 16))
         });
         Ok(())
     });
@@ -397,9 +458,7 @@ fn mips_jumps_and_addresses_agree() {
             let pc = slot.wrapping_sub(4);
             let lower = i32::from(target as i16);
             let upper = target.wrapping_sub(lower as u32) >> 16;
-            let r2 = format!("lui $3, {upper}");
-            let r6 = format!("aui $3, $zero, {upper}");
-            for (cases, lui) in cases.iter_mut().zip([r2, r6]) {
+            for (cases, r6) in cases.iter_mut().zip([false, true]) {
                 for (mnemonic, insn) in
                     [("j", mips::j(pc, aligned)), ("jal", mips::jal(pc, aligned))]
                 {
@@ -409,16 +468,24 @@ fn mips_jumps_and_addresses_agree() {
                         bytes: word(insn.unwrap_or_else(|| panic!("{pc:#x} -> {aligned:#x}"))),
                     });
                 }
-                cases.push(Case {
-                    text: format!("lui $3, %hi({target:#x})"),
-                    disassembly: lui,
-                    bytes: word(mips::lui_v1(target)),
-                });
-                cases.push(Case {
-                    text: format!("addiu $3, $3, %lo({target:#x})"),
-                    disassembly: format!("addiu $3, $3, {lower}"),
-                    bytes: word(mips::addiu_v1(target)),
-                });
+                for (reg, words) in [
+                    ("$3", [mips::lui_v1(target), mips::addiu_v1(target)]),
+                    ("$6", [mips::lui_a2(target), mips::addiu_a2(target)]),
+                ] {
+                    let disassembly = [
+                        match r6 {
+                            true => format!("aui {reg}, $zero, {upper}"),
+                            false => format!("lui {reg}, {upper}"),
+                        },
+                        format!("addiu {reg}, {reg}, {lower}"),
+                    ];
+                    let texts = lui_addiu(reg, target).into_iter().zip(disassembly);
+                    cases.extend(texts.zip(words).map(|((text, disassembly), insn)| Case {
+                        text,
+                        disassembly,
+                        bytes: word(insn),
+                    }));
+                }
             }
         }
         for (isa, cases) in MIPS.iter().zip(&cases) {
@@ -450,10 +517,10 @@ fn mips_decoders_agree() {
                 insns.push(word(opcode << 26 | u.int_in_range(0..=0x3ff_ffff)?));
             }
             let imm: u16 = u.arbitrary()?;
-            for rs in 0..=0x1f {
-                insns.push(word(0x3c03_0000 | rs << 21 | u32::from(imm)));
-                insns.push(word(0x2403_0000 | rs << 21 | u32::from(imm)));
-                insns.push(word(0x2460_0000 | rs << 16 | u32::from(imm)));
+            for (rs, reg) in (0..=0x1f).flat_map(|rs| [3, 6].map(|reg| (rs, reg))) {
+                insns.push(word(0x3c00_0000 | rs << 21 | reg << 16 | u32::from(imm)));
+                insns.push(word(0x2400_0000 | rs << 21 | reg << 16 | u32::from(imm)));
+                insns.push(word(0x2400_0000 | reg << 21 | rs << 16 | u32::from(imm)));
             }
         }
         for isa in &MIPS {
@@ -470,6 +537,14 @@ fn mips_decoders_agree() {
             compare_decoder(isa, &insns, &["addiu $3, $3, "], |bytes| {
                 let addiu = u32::from_le_bytes(bytes);
                 mips::v1_target(mips::lui_v1(0), addiu).map(|v1| i64::from(v1 as i32))
+            });
+            compare_decoder(isa, &insns, &["lui $6, ", "aui $6, $zero, "], |bytes| {
+                let lui = u32::from_le_bytes(bytes);
+                mips::a2_value(lui, mips::addiu_a2(0)).map(|a2| i64::from(a2 >> 16))
+            });
+            compare_decoder(isa, &insns, &["addiu $6, $6, "], |bytes| {
+                let addiu = u32::from_le_bytes(bytes);
+                mips::a2_value(mips::lui_a2(0), addiu).map(|a2| i64::from(a2 as i32))
             });
         }
         Ok(())

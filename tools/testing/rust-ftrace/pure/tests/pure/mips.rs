@@ -8,6 +8,39 @@ use ftrace_pure::insn::mips;
 
 const PC: u32 = 0x8010_0000;
 
+type Encoder = fn(u32) -> u32;
+type Decoder = fn(u32, u32) -> Option<u32>;
+
+/// A register that `lui` and `addiu` form a value in.
+struct Pair {
+    name: &'static str,
+    lui: Encoder,
+    addiu: Encoder,
+    value: Decoder,
+    /// The upper halves of the two instructions.
+    opcodes: [u32; 2],
+    rows: &'static [rows::Pair],
+}
+
+const PAIRS: [Pair; 2] = [
+    Pair {
+        name: "v1",
+        lui: mips::lui_v1,
+        addiu: mips::addiu_v1,
+        value: mips::v1_target,
+        opcodes: [0x3c03, 0x2463],
+        rows: rows::MIPS_V1,
+    },
+    Pair {
+        name: "a2",
+        lui: mips::lui_a2,
+        addiu: mips::addiu_a2,
+        value: mips::a2_value,
+        opcodes: [0x3c06, 0x24c6],
+        rows: rows::MIPS_A2,
+    },
+];
+
 #[test]
 fn rows_encode_and_decode() {
     for &(pc, target, text, word) in rows::MIPS_JAL {
@@ -30,16 +63,14 @@ fn rows_encode_and_decode() {
         let got = mips::j_target(pc, word);
         assert_eq!(got, Some(target), "{word:#x} ({text}) at {pc:#x}: {got:x?}");
     }
-    for (&(_, target, text, lui), &(_, _, _, addiu)) in rows::MIPS_LUI.iter().zip(rows::MIPS_ADDIU)
-    {
-        let got = [mips::lui_v1(target), mips::addiu_v1(target)];
-        assert_eq!(
-            got,
-            [lui, addiu],
-            "{text}: {got:x?}, not {lui:#x} {addiu:#x}"
-        );
-        let got = mips::v1_target(lui, addiu);
-        assert_eq!(got, Some(target), "{text}: {got:x?}");
+    for pair in PAIRS {
+        let name = pair.name;
+        for &(value, words) in pair.rows {
+            let got = [(pair.lui)(value), (pair.addiu)(value)];
+            assert_eq!(got, words, "{name} = {value:#x}: {got:x?}, not {words:x?}");
+            let got = (pair.value)(words[0], words[1]);
+            assert_eq!(got, Some(value), "{name}: {words:x?}: {got:x?}");
+        }
     }
 }
 
@@ -127,34 +158,34 @@ fn b_skips_what_it_says() {
 #[test]
 fn every_lo_and_every_hi_survive_a_round_trip() {
     let edges = [0, 1, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff];
-    for half in 0..=0xffff {
-        for target in edges
+    for (pair, half) in PAIRS.iter().flat_map(|p| (0..=0xffff).map(move |h| (p, h))) {
+        for value in edges
             .into_iter()
             .flat_map(|edge| [edge << 16 | half, half << 16 | edge])
         {
-            let (lui, addiu) = (mips::lui_v1(target), mips::addiu_v1(target));
+            let (name, lui, addiu) = (pair.name, (pair.lui)(value), (pair.addiu)(value));
             assert_eq!(
-                mips::v1_target(lui, addiu),
-                Some(target),
-                "{lui:#x} {addiu:#x}"
+                (pair.value)(lui, addiu),
+                Some(value),
+                "{name}: {lui:#x} {addiu:#x}"
             );
             // As a processor adds them.
             let upper = i64::from((lui << 16) as i32);
             let lower = i64::from(addiu as i16);
-            assert_eq!((upper + lower) as u32, target, "{lui:#x} {addiu:#x}");
+            assert_eq!((upper + lower) as u32, value, "{name}: {lui:#x} {addiu:#x}");
         }
     }
 }
 
 #[test]
-fn only_lui_and_addiu_of_v1_are_a_pair() {
-    for upper in 0..=0xffff {
+fn only_lui_and_addiu_of_the_register_are_a_pair() {
+    for (pair, upper) in PAIRS.iter().flat_map(|p| (0..=0xffff).map(move |u| (p, u))) {
         for lower in [0, 0x7fff, 0x8000, 0xffff] {
-            let word = upper << 16 | lower;
-            let is_lui = mips::v1_target(word, mips::addiu_v1(0)).is_some();
-            let is_addiu = mips::v1_target(mips::lui_v1(0), word).is_some();
-            assert_eq!(is_lui, upper == 0x3c03, "{word:#x}");
-            assert_eq!(is_addiu, upper == 0x2463, "{word:#x}");
+            let (name, word) = (pair.name, upper << 16 | lower);
+            let is_lui = (pair.value)(word, (pair.addiu)(0)).is_some();
+            let is_addiu = (pair.value)((pair.lui)(0), word).is_some();
+            assert_eq!(is_lui, upper == pair.opcodes[0], "{name}: {word:#x}");
+            assert_eq!(is_addiu, upper == pair.opcodes[1], "{name}: {word:#x}");
         }
     }
 }
@@ -175,12 +206,14 @@ fn what_is_encoded_decodes() {
                 "{insn:#x} at {pc:#x}"
             );
         }
-        let (lui, addiu) = (mips::lui_v1(target), mips::addiu_v1(target));
-        assert_eq!(
-            mips::v1_target(lui, addiu),
-            Some(target),
-            "{lui:#x} {addiu:#x}"
-        );
+        for pair in PAIRS {
+            let (name, lui, addiu) = (pair.name, (pair.lui)(target), (pair.addiu)(target));
+            assert_eq!(
+                (pair.value)(lui, addiu),
+                Some(target),
+                "{name}: {lui:#x} {addiu:#x}"
+            );
+        }
         Ok(())
     });
 }

@@ -26,21 +26,27 @@ use ftrace_pure::{
         A32_FUNC_CALL,
         A32_GRAPH_JUMP,
         A32_MCOUNT,
+        A32_OPS,
+        A32_OPS_CALL,
         MAX_WORDS,
         MIPS_CORE,
         MIPS_FUNC_CALL,
         MIPS_GRAPH_JUMP,
         MIPS_MODULE,
+        MIPS_OPS,
+        MIPS_OPS_CALL,
         T32_FUNC_CALL,
         T32_GRAPH_JUMP,
         T32_MCOUNT, //
     }, //
 };
 
-pub(crate) const LAYOUTS: [&Layout; 10] = [
+/// Those that go on and off by one store.
+pub(crate) const LAYOUTS: [&Layout; 12] = [
     &A32_MCOUNT,
     &A32_FUNC_CALL,
     &A32_GRAPH_JUMP,
+    &A32_OPS_CALL,
     &T32_MCOUNT,
     &T32_FUNC_CALL,
     &T32_GRAPH_JUMP,
@@ -48,7 +54,11 @@ pub(crate) const LAYOUTS: [&Layout; 10] = [
     &MIPS_MODULE,
     &MIPS_FUNC_CALL,
     &MIPS_GRAPH_JUMP,
+    &MIPS_OPS_CALL,
 ];
+
+/// Those that change in two words, while nothing executes them.
+pub(crate) const OPS: [&Layout; 2] = [&A32_OPS, &MIPS_OPS];
 
 const STATES: [State; 3] = [State::Compiled, State::Off, State::On];
 
@@ -93,6 +103,10 @@ fn words(layout: &Layout, ip: u32, content: Content) -> Option<[u32; MAX_WORDS]>
             Slot::MipsJal => mips::jal(pc, target)?,
             Slot::MipsLuiV1 => mips::lui_v1(target),
             Slot::MipsAddiuV1 => mips::addiu_v1(target),
+            Slot::A32MovwR2 => a32::movw_r2(target),
+            Slot::A32MovtR2 => a32::movt_r2(target),
+            Slot::MipsLuiA2 => mips::lui_a2(target),
+            Slot::MipsAddiuA2 => mips::addiu_a2(target),
         };
     }
     Some(words)
@@ -134,6 +148,8 @@ fn stores_are_those_of_the_tables() {
         (&A32_FUNC_CALL, &[[0xeb00_1157, 0xe320_f000, 0xeb00_66ac]]),
         // b ENTRY
         (&A32_GRAPH_JUMP, &[[0xe320_f000, 0xe320_f000, 0xea00_66ac]]),
+        // blx ip; bl ENTRY
+        (&A32_OPS_CALL, &[[0xe12f_ff3c, 0xe12f_ff3c, 0xeb00_66ac]]),
         (
             &T32_MCOUNT,
             &[
@@ -176,6 +192,8 @@ fn stores_are_those_of_the_tables() {
         (&MIPS_FUNC_CALL, &[[0x0c04_115a, 0, 0x0c04_66af]]),
         // j ENTRY
         (&MIPS_GRAPH_JUMP, &[[0, 0, 0x0804_66af]]),
+        // jalr v1; jal ENTRY
+        (&MIPS_OPS_CALL, &[[0x0060_f809, 0x0060_f809, 0x0c04_66af]]),
     ];
     assert_eq!(rows.len(), LAYOUTS.len());
 
@@ -281,7 +299,7 @@ fn each_state_is_told_from_the_others() {
         for (have, want) in STATES.into_iter().flat_map(|a| STATES.map(|b| (a, b))) {
             let words = words(layout, IP, content(have, entry)).expect(layout.name);
             let target = layout.decode(IP, &words, want);
-            // Within `ftrace_caller` there is nothing to initialise.
+            // Within what sites call there is nothing to initialise.
             let same = layout.words.iter().all(|word| match (have, want) {
                 (State::On, State::Off) | (State::Off, State::On) => false,
                 (State::Off, _) | (_, State::Off) => word.compiled == word.off,
@@ -373,9 +391,11 @@ fn targets_out_of_reach_are_refused() {
         (&A32_MCOUNT, IP - 0x1ff_fff8, IP + 0x200_0004),
         (&A32_FUNC_CALL, IP - 0x1ff_fff8, IP + 0x200_0004),
         (&A32_GRAPH_JUMP, IP - 0x1ff_fff8, IP + 0x200_0004),
+        (&A32_OPS_CALL, IP - 0x1ff_fff8, IP + 0x200_0004),
         (&MIPS_CORE, 0x8000_0000, 0x8fff_fffc),
         (&MIPS_FUNC_CALL, 0x8000_0000, 0x8fff_fffc),
         (&MIPS_GRAPH_JUMP, 0x8000_0000, 0x8fff_fffc),
+        (&MIPS_OPS_CALL, 0x8000_0000, 0x8fff_fffc),
     ] {
         for (target, reached) in [
             (first - 4, false),
@@ -549,5 +569,197 @@ fn one_store_goes_from_target_to_target() {
             "{}",
             layout.name
         );
+    }
+}
+
+/// Returns the words of an instruction pair of `layout` for `ops`, as [`words`] has them.
+fn ops_words(layout: &Layout, ops: u32) -> [u32; MAX_WORDS] {
+    words(layout, IP, content(State::On, ops)).expect(layout.name)
+}
+
+#[test]
+fn ops_are_told_and_taken_back_by_the_stores_of_the_tables() {
+    // The words when compiled or off, and on, for each ops.
+    let rows: &[(&Layout, u32, [[u32; 2]; 2])] = &[
+        (
+            &A32_OPS,
+            0xc0b5_d8a4,
+            // movw r2, #0; movw r2, #0xd8a4
+            // movt r2, #0; movt r2, #0xc0b5
+            [[0xe300_2000, 0xe30d_28a4], [0xe340_2000, 0xe34c_20b5]],
+        ),
+        (
+            &A32_OPS,
+            0xc0b5_0000,
+            [[0xe300_2000; 2], [0xe340_2000, 0xe34c_20b5]],
+        ),
+        (
+            &A32_OPS,
+            0x0000_d8a4,
+            [[0xe300_2000, 0xe30d_28a4], [0xe340_2000; 2]],
+        ),
+        (
+            &MIPS_OPS,
+            0x8012_9abc,
+            // lui a2, 0; lui a2, 0x8013
+            // addiu a2, a2, 0; addiu a2, a2, -0x6544
+            [[0x3c06_0000, 0x3c06_8013], [0x24c6_0000, 0x24c6_9abc]],
+        ),
+        (
+            &MIPS_OPS,
+            0x8012_7abc,
+            [[0x3c06_0000, 0x3c06_8012], [0x24c6_0000, 0x24c6_7abc]],
+        ),
+        (
+            &MIPS_OPS,
+            0x8012_0000,
+            [[0x3c06_0000, 0x3c06_8012], [0x24c6_0000; 2]],
+        ),
+        (
+            &MIPS_OPS,
+            0xffff_9abc,
+            [[0x3c06_0000; 2], [0x24c6_0000, 0x24c6_9abc]],
+        ),
+    ];
+
+    for &(layout, ops, table) in rows {
+        let name = layout.name;
+        let compiled = content(State::Compiled, 0);
+        let (off, on) = (content(State::Off, 0), content(State::On, ops));
+        for (from, to, columns) in [
+            (compiled, off, [0, 0]),
+            (off, on, [0, 1]),
+            (on, off, [1, 0]),
+        ] {
+            let expected: Vec<_> = (IP..)
+                .step_by(4)
+                .zip(table)
+                .map(|(address, row)| (address, columns.map(|column| row[column])))
+                .filter(|(_, [old, new])| old != new)
+                .map(|(address, [old, new])| Store {
+                    address,
+                    unit: Unit::Word,
+                    old,
+                    new,
+                })
+                .collect();
+            let stores = layout.stores(IP, from, to).expect(name);
+            let stores: Vec<_> = stores.into_iter().flatten().collect();
+            assert_eq!(stores, expected, "{name}: {from:x?} to {to:x?}");
+        }
+        for (column, state) in [(0, State::Compiled), (0, State::Off), (1, State::On)] {
+            let mut words = [0xffff_ffff; MAX_WORDS];
+            for (word, row) in words.iter_mut().zip(table) {
+                *word = row[column];
+            }
+            let expected = if state == State::On { ops } else { 0 };
+            let decoded = layout.decode(IP, &words, state);
+            assert_eq!(decoded, Some(expected), "{name}: {state:?} {ops:#x}");
+        }
+    }
+}
+
+#[test]
+fn two_stores_turn_a_trampoline_on_and_off() {
+    for layout in OPS {
+        let name = layout.name;
+        let (off, on) = (content(State::Off, 0), content(State::On, ENTRY));
+        for (from, to) in [(off, on), (on, off)] {
+            let stores = layout.stores(IP, from, to).expect(name);
+            assert_eq!(stores.iter().flatten().count(), 2, "{name}");
+            // So it is not among what may change while it is in use.
+            assert_eq!(layout.store(IP, from, to), Err(OutOfReach), "{name}");
+        }
+        assert!(layout.splits_target(), "{name}");
+    }
+}
+
+#[test]
+fn any_address_of_an_ops_survives_a_round_trip() {
+    arbtest(|u| {
+        let ip = u.arbitrary::<u32>()? & !3;
+        let any = u.arbitrary()?;
+        // Often with a half that is zero, or near where the lower one changes its sign.
+        let edge = |half: u32, u: &mut Unstructured<'_>| {
+            let edge = *u.choose(&[0, 1, 0x7fff, 0x8000, 0xffff])?;
+            Ok(*u.choose(&[half & 0xffff, edge])?)
+        };
+        let edges = edge(any >> 16, u)? << 16 | edge(any, u)?;
+        for (layout, ops) in OPS
+            .into_iter()
+            .flat_map(|l| [any, edges].map(|ops| (l, ops)))
+        {
+            let name = layout.name;
+            let (off, on) = (content(State::Off, 0), content(State::On, ops));
+            assert!(layout.reaches(ip, ops), "{name}");
+            let compiled = words(layout, ip, content(State::Compiled, 0)).expect(name);
+            let mut memory = compiled;
+            for (from, to) in [(off, on), (on, off)] {
+                for store in layout
+                    .stores(ip, from, to)
+                    .expect(name)
+                    .into_iter()
+                    .flatten()
+                {
+                    assert_eq!(store.unit, Unit::Word, "{name}");
+                    apply(layout, ip, &mut memory, store);
+                }
+                let decoded = layout.decode(ip, &memory, State::On);
+                assert_eq!(decoded, Some(to.target), "{name} at {ip:#x}: {ops:#x}");
+                assert_eq!(
+                    memory,
+                    words(layout, ip, to).expect(name),
+                    "{name}: {ops:#x}"
+                );
+                // Off is what the ops at address 0 would be.
+                let is_off = layout.decode(ip, &memory, State::Off).is_some();
+                assert_eq!(is_off, to.target == 0, "{name} at {ip:#x}: {ops:#x}");
+            }
+            assert_eq!(memory, compiled, "{name}: {ops:#x}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_bit_of_an_ops_counts() {
+    let contents = [
+        content(State::Compiled, 0),
+        content(State::Off, 0),
+        content(State::On, ENTRY),
+        content(State::On, MCOUNT),
+    ];
+    for (layout, content) in OPS.into_iter().flat_map(|l| contents.map(|c| (l, c))) {
+        let (name, state) = (layout.name, content.state);
+        let good = words(layout, IP, content).expect(name);
+        let target = layout.decode(IP, &good, state);
+        assert_eq!(target, Some(content.target), "{name} {state:?}");
+        for (place, bit) in (0..layout.words.len()).flat_map(|p| (0..32).map(move |b| (p, b))) {
+            let mut bad = good;
+            bad[place] ^= 1 << bit;
+            let decoded = layout.decode(IP, &bad, state);
+            assert_ne!(decoded, target, "{name} {state:?}: {bad:x?}");
+            // What is still on has another ops, that of these very words.
+            if let Some(other) = decoded {
+                assert_eq!(ops_words(layout, other), bad, "{name} {state:?}");
+            }
+        }
+        let mut more = good;
+        more[layout.words.len()..].fill(0x1234_5678);
+        assert_eq!(layout.decode(IP, &more, state), target, "{name} {state:?}");
+    }
+}
+
+#[test]
+fn unaligned_trampolines_are_refused() {
+    for (layout, ip) in OPS
+        .into_iter()
+        .flat_map(|l| [1, 2, 3].map(|low| (l, IP + low)))
+    {
+        let (off, on) = (content(State::Off, 0), content(State::On, ENTRY));
+        let stores = layout.stores(ip, off, on);
+        assert_eq!(stores, Err(OutOfReach), "{}", layout.name);
+        let decoded = layout.decode(ip, &ops_words(layout, ENTRY), State::On);
+        assert_eq!(decoded, None, "{}", layout.name);
     }
 }
