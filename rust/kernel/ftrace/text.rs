@@ -13,7 +13,6 @@ use crate::{
         local_interrupt_disable,
         LocalInterruptDisabled, //
     },
-    num::casts::arch::usize_as_u32,
     page::PAGE_MASK,
     prelude::*, //
 };

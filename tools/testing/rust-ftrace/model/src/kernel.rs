@@ -29,14 +29,6 @@ pub mod interrupt {
     }
 }
 
-pub mod num {
-    pub mod casts {
-        pub mod arch {
-            pub use crate::kernel::bindings::address as usize_as_u32;
-        }
-    }
-}
-
 pub mod page {
     pub const PAGE_MASK: usize = !0xfff;
 }

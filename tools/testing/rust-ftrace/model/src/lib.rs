@@ -86,7 +86,6 @@ pub use ftrace::{
 // What `rust/kernel/ftrace/text.rs` looks for in the crate's root.
 use kernel::{
     interrupt,
-    num,
     page,
     prelude, //
 };
