@@ -274,7 +274,7 @@ impl Trampolines for Mips {
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time, for an ops that is valid.
+/// Only ftrace calls this, as it calls the other hooks: one at a time. `ops` is valid.
 #[export]
 unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
     // SAFETY: By the safety requirements.

@@ -204,7 +204,7 @@ pub unsafe fn free<A: Trampolines>(ops: *mut ftrace_ops) {
     }
 }
 
-/// `arch_ftrace_trampoline_func()`: returns what the trampoline of `ops` calls, null if it has none.
+/// `arch_ftrace_trampoline_func()`: returns what the trampoline of `ops` calls, null without one.
 ///
 /// # Safety
 ///
