@@ -404,20 +404,35 @@ impl<A: Arch> Plan<A> {
         }
     }
 
-    /// Does the changes, a page at a time.
-    fn apply(&self) -> Result<(), Failure> {
+    /// Does the changes, a page at a time. `done` is increased by the number of those that are.
+    fn apply(&self, done: &mut usize) -> Result<(), Failure> {
         for part in self.stores.iter() {
-            apply_part::<A>(part)?;
+            apply_part::<A>(part, done)?;
         }
         self.failure.map_or(Ok(()), |(record, refusal)| {
             STATS.count(Err(refusal));
             Err((record, refusal))
         })
     }
+
+    /// Takes the first `number` changes back.
+    fn undo(&self, number: usize) {
+        let stores = self.stores.iter().flat_map(|part| part.iter().flatten());
+        for store in stores.take(number) {
+            let back = Store {
+                old: store.new,
+                new: store.old,
+                ..*store
+            };
+            // SAFETY: As for the changes. If one cannot be taken back, that is counted, and ftrace
+            // is about to learn of an error anyway.
+            let _ = unsafe { modify_code::<A>(&[Some(back)], 1) };
+        }
+    }
 }
 
 /// Does changes that are mostly in the order of their addresses, a page at a time.
-fn apply_part<A: Arch>(stores: &[Option<Store>]) -> Result<(), Failure> {
+fn apply_part<A: Arch>(stores: &[Option<Store>], done: &mut usize) -> Result<(), Failure> {
     let mut rest = stores;
     while let Some(Some(first)) = rest.first() {
         let mut last = first.address;
@@ -436,6 +451,7 @@ fn apply_part<A: Arch>(stores: &[Option<Store>]) -> Result<(), Failure> {
         // is one store for each site.
         unsafe { modify_code::<A>(page, page.len()) }
             .map_err(|fault| (record(fault.address), fault.reason))?;
+        *done = done.wrapping_add(page.len());
         rest = others;
     }
     Ok(())
@@ -489,7 +505,12 @@ static PLAN: Atomic<*const c_void> = Atomic::new(ptr::null());
 pub unsafe fn replace_code<A: Arch>(enable: bool) {
     // SAFETY: By the safety requirements.
     let plan = unsafe { PLAN.load(Relaxed).cast::<Plan<A>>().as_ref() };
-    let planned = plan.map_or(Ok(()), Plan::apply);
+    let mut done = 0;
+    let planned = plan.map_or(Ok(()), |plan| plan.apply(&mut done));
+    if let Some(plan) = plan.filter(|_| enable && planned.is_err()) {
+        // ftrace disables itself, and the ops counts as not registered: no site may call it.
+        plan.undo(done);
+    }
     let rest = plan.map_or(Some(ptr::null()), |plan| plan.rest);
     let apply_rest = || rest.map_or(Ok(()), |after| apply_unplanned::<A>(enable, after));
     if let Err((record, refusal)) = planned.and_then(|()| apply_rest()) {
