@@ -236,7 +236,8 @@ fn target(rec: &dyn_ftrace, address: usize) -> u32 {
 
 /// Returns `address`, or the veneer through which the site of `rec` gets there.
 fn within_reach(rec: &dyn_ftrace, address: usize) -> u32 {
-    let address = trampoline_or_entry(rec, address);
+    #[cfg(not(CONFIG_THUMB2_KERNEL))]
+    let address = trampolines::or_entry(rec, address);
     if is_init_text(rec.ip) {
         return usize_as_u32(init_veneer(address));
     }
@@ -374,18 +375,6 @@ unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     backend::update_code::<Arm>(command);
 }
 
-/// Returns `address`, or `ftrace_caller` for a trampoline that the site of `rec` does not reach:
-/// from there ftrace asks all ops, the one of the trampoline among them.
-fn trampoline_or_entry(rec: &dyn_ftrace, address: usize) -> usize {
-    #[cfg(not(CONFIG_THUMB2_KERNEL))]
-    if trampolines::pool().contains(&address)
-        && !MCOUNT.reaches(usize_as_u32(rec.ip), usize_as_u32(address))
-    {
-        return function(bindings::ftrace_caller);
-    }
-    address
-}
-
 /// Trampolines, which stand in the kernel's text: memory of modules can be out of reach, and to
 /// execute it can cause a fault, whose handler is traced.
 ///
@@ -418,8 +407,18 @@ mod trampolines {
         fn flush(_trampoline: usize) {}
     }
 
+    /// Returns `address`, or `ftrace_caller` for a trampoline out of reach of the site of `rec`:
+    /// from there ftrace asks all ops, the one of the trampoline among them.
+    pub(super) fn or_entry(rec: &dyn_ftrace, address: usize) -> usize {
+        let is_reached = || MCOUNT.reaches(usize_as_u32(rec.ip), usize_as_u32(address));
+        if pool().contains(&address) && !is_reached() {
+            return function(bindings::ftrace_caller);
+        }
+        address
+    }
+
     /// Returns where the trampolines of `ftrace_caller.S` lie. One that is off is free.
-    pub(super) fn pool() -> Range<usize> {
+    fn pool() -> Range<usize> {
         function(bindings::ftrace_trampolines)..function(bindings::ftrace_trampolines_end)
     }
 
