@@ -375,8 +375,7 @@ unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     backend::update_code::<Arm>(command);
 }
 
-/// Trampolines, which stand in the kernel's text: memory of modules can be out of reach, and to
-/// execute it can cause a fault, whose handler is traced.
+/// Trampolines, which stand in the kernel's text: memory of modules can be out of its reach.
 ///
 /// T32 code has none. A site there calls nothing whose address differs from that of its entry in
 /// the lower 12 bits.

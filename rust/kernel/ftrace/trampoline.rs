@@ -68,11 +68,8 @@ pub trait Trampolines: Arch {
 /// Returns whether `trampoline` is off.
 pub fn is_off<A: Trampolines>(trampoline: usize) -> bool {
     let ip = trampoline.wrapping_add(A::OPS_OFFSET);
-    let words = read_site(&A::OPS, ip);
-    words.is_ok_and(|words| {
-        let decode = |state| A::OPS.decode(usize_as_u32(ip), &words, state);
-        decode(State::Off).is_some()
-    })
+    let decode = |words| A::OPS.decode(usize_as_u32(ip), &words, State::Off);
+    read_site(&A::OPS, ip).is_ok_and(|words| decode(words).is_some())
 }
 
 /// Returns what the trampoline of `ops` is to call.
@@ -97,7 +94,7 @@ fn call_of<A: Trampolines>(trampoline: usize) -> Result<Content, Refusal> {
     let ip = trampoline.wrapping_add(A::CALL_OFFSET);
     let words = read_site(&A::OPS_CALL, ip)?;
     let target = A::OPS_CALL.decode(usize_as_u32(ip), &words, State::On);
-    Ok(target.map_or(content(State::Off, 0), |target| content(State::On, target)))
+    Ok(target.map_or(OFF, |target| content(State::On, target)))
 }
 
 /// Returns the store that makes `trampoline` call what `to` says.
@@ -105,6 +102,14 @@ fn call_store<A: Trampolines>(trampoline: usize, to: Content) -> Result<Option<S
     let ip = trampoline.wrapping_add(A::CALL_OFFSET);
     let from = call_of::<A>(trampoline)?;
     Ok(A::OPS_CALL.store(usize_as_u32(ip), from, to)?)
+}
+
+/// What a trampoline that serves no ops holds, and a call of `ops->func`.
+const OFF: Content = content(State::Off, 0);
+
+/// Returns what the trampoline of `ops` holds.
+fn on(ops: *mut ftrace_ops) -> Content {
+    content(State::On, usize_as_u32(ops as usize))
 }
 
 /// Turns `trampoline`, which nothing executes, on or off, and makes it call what `call` says.
@@ -145,9 +150,7 @@ pub unsafe fn update<A: Trampolines>(ops: *mut ftrace_ops) {
     let Some(trampoline) = A::allocate() else {
         return;
     };
-    let target = usize_as_u32(ops as usize);
-    let (off, on) = (content(State::Off, 0), content(State::On, target));
-    if switch::<A>(trampoline, off, on, call).is_err() {
+    if switch::<A>(trampoline, OFF, on(ops), call).is_err() {
         A::free(trampoline);
         return;
     }
@@ -164,8 +167,7 @@ pub unsafe fn update<A: Trampolines>(ops: *mut ftrace_ops) {
 fn update_call<A: Trampolines>(trampoline: usize, call: Content) {
     let store = match call_store::<A>(trampoline, call) {
         Ok(None) => return,
-        Ok(store) => Ok(store),
-        Err(refusal) => Err(refusal),
+        store => store,
     };
     let mut done = store.map(|_| ());
     let stopped = stop_machine(
@@ -197,9 +199,7 @@ pub unsafe fn free<A: Trampolines>(ops: *mut ftrace_ops) {
     }
     // SAFETY: By the safety requirements.
     unsafe { (*ops).trampoline = 0 };
-    let target = usize_as_u32(ops as usize);
-    let (off, on) = (content(State::Off, 0), content(State::On, target));
-    if switch::<A>(trampoline, on, off, off).is_ok() {
+    if switch::<A>(trampoline, on(ops), OFF, OFF).is_ok() {
         A::free(trampoline);
     }
 }
