@@ -117,11 +117,11 @@ unsafe impl Machine for Arm {
         }
     }
 
-    fn publish(stores: &[Option<Store>]) {
-        let Some(last) = stores.iter().flatten().next_back() else {
+    fn publish(stores: &[Store]) {
+        let Some(last) = stores.last() else {
             return;
         };
-        let addresses = || stores.iter().flatten().map(|store| store.address);
+        let addresses = || stores.iter().map(|store| store.address);
         let (start, size) = (last.address as usize, last.unit.size() as usize);
         // Line by line, as a range would take in every line between the sites of a page.
         // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so

@@ -65,8 +65,8 @@ unsafe impl Machine for Mips {
 
     fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
-    fn publish(stores: &[Option<Store>]) {
-        for store in stores.iter().flatten() {
+    fn publish(stores: &[Store]) {
+        for store in stores {
             // SAFETY: The word is mapped: it has just been written.
             unsafe { bindings::ftrace_synci(store.address as usize) };
         }

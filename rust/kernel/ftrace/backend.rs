@@ -12,6 +12,8 @@ use super::{
         OutOfReach,
         State,
         Store,
+        Stores,
+        Transition,
         MAX_WORDS, //
     },
     stats::STATS,
@@ -92,18 +94,15 @@ impl From<OutOfReach> for Refusal {
     }
 }
 
-/// Changes the text of `sites` sites: the one function through which all changes go.
+/// Changes text, as [`text::apply`] does: the one function through which all changes go.
 ///
 /// # Safety
 ///
 /// That of [`text::apply`].
-pub(super) unsafe fn modify_code<A: Arch>(
-    stores: &[Option<Store>],
-    sites: usize,
-) -> Result<(), Fault> {
+pub(super) unsafe fn modify_code<A: Arch>(stores: &[Store]) -> Result<usize, Fault> {
     // SAFETY: By the safety requirements.
     let result = unsafe { text::apply::<A>(stores) };
-    STATS.count(result.map(|()| sites).map_err(|fault| fault.reason));
+    STATS.count(result.map_err(|fault| fault.reason));
     result
 }
 
@@ -114,7 +113,8 @@ fn change<A: Arch>(layout: &Layout, ip: usize, from: Content, to: Content) -> Re
         .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
     // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There is
     // only one store.
-    Ok(unsafe { modify_code::<A>(&[store], store.iter().count()) }?)
+    unsafe { modify_code::<A>(store.as_slice()) }?;
+    Ok(())
 }
 
 /// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
@@ -209,13 +209,14 @@ pub unsafe fn init_nop<A: Arch>(module: *const bindings::module, rec: &dyn_ftrac
         let Some(target) = target else {
             return Err(refuse(explain(layout, ip, &words, A::mcount(rec))));
         };
-        let stores = layout
-            .stores(ip, content(State::Compiled, target), off::<A>(rec))
+        let mut stores = Stores::NONE;
+        stores
+            .add(layout, ip, content(State::Compiled, target), off::<A>(rec))
             .map_err(|error| refuse(error.into()))?;
-        let stores = stores.get(..layout.words.len()).unwrap_or_default();
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites.
         // Nothing executes this one by the safety requirements.
-        Ok(unsafe { modify_code::<A>(stores, 1) }?)
+        unsafe { modify_code::<A>(&stores) }?;
+        Ok(())
     };
     report(init())
 }
@@ -321,19 +322,19 @@ struct Plan<A> {
     /// In the order of the records, that is, mostly of their addresses. There is room for one
     /// more unless memory ran out. In parts of a page: `vmalloc` memory would be read through the
     /// TLB while processors are stopped, and all TLBs would have to forget it afterwards.
-    stores: KVec<KVec<Option<Store>>>,
+    stores: KVec<KVec<Store>>,
     /// The record behind which memory ran out, null if that was before the first one.
     rest: Option<*const dyn_ftrace>,
     /// The site after those, if it is one that cannot be changed.
     failure: Option<Failure>,
-    /// What the last plain site was asked for, and what it holds before and after.
-    last: Option<(Request, Content, Content)>,
+    /// What the last plain site was asked for, and how its word changed.
+    last: Option<(Request, Transition)>,
     arch: PhantomData<A>,
 }
 
 impl<A: Arch> Plan<A> {
     /// Number of stores in a part.
-    const PART: usize = PAGE_SIZE / size_of::<Option<Store>>();
+    const PART: usize = PAGE_SIZE / size_of::<Store>();
 
     /// Makes ready what `command` asks for; if memory runs out, a part of it.
     fn new(command: c_int) -> Self {
@@ -349,75 +350,100 @@ impl<A: Arch> Plan<A> {
         if !(enable || is_asked(bindings::FTRACE_DISABLE_CALLS)) {
             return plan;
         }
-        match plan.reserve() {
-            Ok(()) => walk_updates(enable, ptr::null(), |rec, request| plan.add(rec, request)),
+        match plan.grow() {
+            Ok(()) => {
+                walk_updates(enable, ptr::null(), |rec, request| {
+                    plan.add(rec, request, !enable)
+                });
+            }
             Err(_) => plan.rest = Some(ptr::null()),
         }
         plan
     }
 
-    /// Makes room for one more store.
-    fn reserve(&mut self) -> Result {
-        let is_full = |part: &KVec<_>| part.len() == part.capacity();
-        if self.stores.last().is_none_or(is_full) {
-            let part = KVec::with_capacity(Self::PART, GFP_KERNEL)?;
-            self.stores.push(part, GFP_KERNEL)?;
-        }
-        Ok(())
+    /// Returns whether there is no room for one more store.
+    #[inline]
+    fn is_full(&self) -> bool {
+        let last = self.stores.last();
+        last.is_none_or(|part| part.len() == part.capacity())
     }
 
-    /// Returns the store that changes the site of `rec` as asked for, [`None`] if that takes none.
-    fn store(&mut self, rec: &dyn_ftrace, request: Request) -> Result<Option<Store>, Refusal> {
-        let (layout, ip) = (A::layout(rec.ip), usize_as_u32(rec.ip));
-        let is_plain = A::is_plain(rec);
-        if let Some((_, from, to)) = self.last.filter(|(last, ..)| is_plain && *last == request) {
-            // Others that are plain went from and to the same, in the word at `ip` alone.
-            if let Ok(store) = layout.store_at_ip(ip, from, to) {
-                return Ok(store);
-            }
+    /// Makes room for more stores.
+    #[inline(never)]
+    fn grow(&mut self) -> Result {
+        let part = KVec::with_capacity(Self::PART, GFP_KERNEL)?;
+        Ok(self.stores.push(part, GFP_KERNEL)?)
+    }
+
+    /// Returns the store that changes the site of `rec` as asked for, [`None`] if that takes none;
+    /// only for a plain site that changes as the last one did.
+    #[inline]
+    fn store_as_before(&self, rec: &dyn_ftrace, request: Request) -> Option<Option<Store>> {
+        let (last, transition) = self.last.as_ref()?;
+        if *last != request || !A::is_plain(rec) {
+            return None;
         }
+        // Others that are plain went from and to the same, in the word at `ip` alone.
+        transition.store(usize_as_u32(rec.ip)).ok()
+    }
+
+    /// Returns the same for any site.
+    #[inline(never)]
+    fn store(&mut self, rec: &dyn_ftrace, request: Request) -> Result<Option<Store>, Refusal> {
+        let layout = A::layout(rec.ip);
         let (from, to) = request.contents::<A>(rec)?;
-        let store = layout.store(ip, from, to)?;
-        if is_plain && request.is_met_by(from, to) {
-            self.last = Some((request, from, to));
+        let store = layout.store(usize_as_u32(rec.ip), from, to)?;
+        if A::is_plain(rec) && request.is_met_by(from, to) {
+            let at_ip = layout.at_ip(from, to);
+            self.last = at_ip.map(|transition| (request, transition));
         }
         Ok(store)
     }
 
-    /// Adds a change, for which there is room, and breaks if it must be the last one.
-    fn add(&mut self, rec: &dyn_ftrace, request: Request) -> ControlFlow<()> {
-        match self.store(rec, request) {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(store) => {
+    /// Adds a change, for which there is room, and breaks if it must be the last one. One that is
+    /// refused need not be if `go_on` is set.
+    fn add(&mut self, rec: &dyn_ftrace, request: Request, go_on: bool) -> ControlFlow<()> {
+        let store = match self.store_as_before(rec, request) {
+            Some(store) => Ok(store),
+            None => self.store(rec, request),
+        };
+        match store {
+            Ok(None) => {}
+            Ok(Some(store)) => {
                 let part = self.stores.last_mut();
                 let _ = part.map(|part| part.push_within_capacity(store));
-                if self.reserve().is_err() {
+                if self.is_full() && self.grow().is_err() {
                     self.rest = Some(rec);
                     return ControlFlow::Break(());
                 }
-                ControlFlow::Continue(())
             }
             Err(refusal) => {
-                self.failure = Some((rec, refusal));
-                ControlFlow::Break(())
+                STATS.count(Err(refusal));
+                self.failure.get_or_insert((rec, refusal));
+                if !go_on {
+                    return ControlFlow::Break(());
+                }
             }
         }
+        ControlFlow::Continue(())
     }
 
-    /// Does the changes, a page at a time. `done` is increased by the number of those that are.
-    fn apply(&self, done: &mut usize) -> Result<(), Failure> {
+    /// Does the changes, up to the first that is refused, all others too if `go_on` is set. `done`
+    /// is increased by the number of those that are done.
+    fn apply(&self, go_on: bool, done: &mut usize) -> Result<(), Failure> {
+        let mut result = Ok(());
         for part in self.stores.iter() {
-            apply_part::<A>(part, done)?;
+            result = result.and(apply_part::<A>(part, go_on, done));
+            if result.is_err() && !go_on {
+                return result;
+            }
         }
-        self.failure.map_or(Ok(()), |(record, refusal)| {
-            STATS.count(Err(refusal));
-            Err((record, refusal))
-        })
+        result.and(self.failure.map_or(Ok(()), Err))
     }
 
     /// Takes the first `number` changes back.
     fn undo(&self, number: usize) {
-        let stores = self.stores.iter().flat_map(|part| part.iter().flatten());
+        let stores = self.stores.iter().flat_map(|part| part.iter());
         for store in stores.take(number) {
             let back = Store {
                 old: store.new,
@@ -426,35 +452,38 @@ impl<A: Arch> Plan<A> {
             };
             // SAFETY: As for the changes. If one cannot be taken back, that is counted, and ftrace
             // is about to learn of an error anyway.
-            let _ = unsafe { modify_code::<A>(&[Some(back)], 1) };
+            let _ = unsafe { modify_code::<A>(&[back]) };
         }
     }
 }
 
-/// Does changes that are mostly in the order of their addresses, a page at a time.
-fn apply_part<A: Arch>(stores: &[Option<Store>], done: &mut usize) -> Result<(), Failure> {
-    let mut rest = stores;
-    while let Some(Some(first)) = rest.first() {
-        let mut last = first.address;
-        let is_beyond = |other: &Option<Store>| {
-            let address = other.map_or(0, |store| store.address);
-            let is_within = (address ^ first.address) as usize & PAGE_MASK == 0;
-            let ascends = address >= last;
-            last = address;
-            !(is_within && ascends)
-        };
-        let end = rest.iter().position(is_beyond).unwrap_or(rest.len());
-        let Some((page, others)) = rest.split_at_checked(end) else {
-            break;
-        };
+/// Does a part of a plan's changes, see [`Plan::apply`].
+fn apply_part<A: Arch>(stores: &[Store], go_on: bool, done: &mut usize) -> Result<(), Failure> {
+    let mut change = |stores| {
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
         // is one store for each site.
-        unsafe { modify_code::<A>(page, page.len()) }
-            .map_err(|fault| (record(fault.address), fault.reason))?;
-        *done = done.wrapping_add(page.len());
-        rest = others;
+        unsafe { modify_code::<A>(stores) }.inspect(|number| *done = done.wrapping_add(*number))
+    };
+    let mut result = Ok(());
+    let mut rest = stores;
+    while !rest.is_empty() {
+        let fault = match change(rest) {
+            Ok(number) => {
+                rest = rest.get(number..).unwrap_or_default();
+                continue;
+            }
+            Err(fault) => fault,
+        };
+        result = result.and(Err(fault));
+        if !go_on {
+            break;
+        }
+        // What was refused together with the faulty store was so for its sake alone.
+        let mut parts = rest.splitn(2, |store| store.address == fault.address);
+        result = result.and(change(parts.next().unwrap_or_default()).map(|_| ()));
+        rest = parts.next().unwrap_or_default();
     }
-    Ok(())
+    result.map_err(|fault| (record(fault.address), fault.reason))
 }
 
 /// Returns the record of the site at `ip`, null if there is none.
@@ -481,12 +510,11 @@ fn apply_unplanned<A: Arch>(enable: bool, after: *const dyn_ftrace) -> Result<()
         let done = request
             .contents::<A>(rec)
             .and_then(|(from, to)| change::<A>(A::layout(rec.ip), rec.ip, from, to));
-        match done {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(refusal) => {
-                result = Err((ptr::from_ref(rec), refusal));
-                ControlFlow::Break(())
-            }
+        result = result.and(done.map_err(|refusal| (ptr::from_ref(rec), refusal)));
+        if enable && result.is_err() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     });
     result
@@ -506,14 +534,20 @@ pub unsafe fn replace_code<A: Arch>(enable: bool) {
     // SAFETY: By the safety requirements.
     let plan = unsafe { PLAN.load(Relaxed).cast::<Plan<A>>().as_ref() };
     let mut done = 0;
-    let planned = plan.map_or(Ok(()), |plan| plan.apply(&mut done));
+    // A site that stays on calls what is about to be freed. Those behind a bad one must not.
+    let planned = plan.map_or(Ok(()), |plan| plan.apply(!enable, &mut done));
     if let Some(plan) = plan.filter(|_| enable && planned.is_err()) {
         // ftrace disables itself, and the ops counts as not registered: no site may call it.
         plan.undo(done);
     }
     let rest = plan.map_or(Some(ptr::null()), |plan| plan.rest);
     let apply_rest = || rest.map_or(Ok(()), |after| apply_unplanned::<A>(enable, after));
-    if let Err((record, refusal)) = planned.and_then(|()| apply_rest()) {
+    let done = if enable && planned.is_err() {
+        planned
+    } else {
+        planned.and(apply_rest())
+    };
+    if let Err((record, refusal)) = done {
         // SAFETY: `record` is a record of ftrace, or null.
         unsafe { bindings::ftrace_bug(report(Err(refusal)), record.cast_mut()) };
     }

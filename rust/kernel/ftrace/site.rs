@@ -20,31 +20,29 @@ use super::insn::{
     mips,
     t32, //
 };
+use core::ops::Deref;
 
 /// The largest number of words of a site.
 pub const MAX_WORDS: usize = 6;
 
-/// What one store writes.
+/// What one store writes. The values are masks of the address bits that must not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// 16 bits.
-    Half,
+    Half = 1,
     /// 32 bits.
-    Word,
+    Word = 3,
 }
 
 impl Unit {
     /// Returns the number of bytes.
     pub const fn size(self) -> u32 {
-        match self {
-            Unit::Half => 2,
-            Unit::Word => 4,
-        }
+        self as u32 + 1
     }
 
     /// Returns whether one store to `address` can write the unit.
     pub const fn is_aligned(self, address: u32) -> bool {
-        address & (self.size() - 1) == 0
+        address & self as u32 == 0
     }
 }
 
@@ -593,8 +591,88 @@ pub struct Store {
     pub new: u32,
 }
 
-/// The words of a site that differ between two contents, in the order of their addresses.
-pub type Stores = [Option<Store>; MAX_WORDS];
+/// The stores to the words of a site that differ between two contents, in the order of their
+/// addresses. There is room for those of one site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stores {
+    list: [Store; MAX_WORDS],
+    len: usize,
+}
+
+impl Stores {
+    /// No stores.
+    pub const NONE: Self = Self {
+        list: [Store {
+            address: 0,
+            unit: Unit::Word,
+            old: 0,
+            new: 0,
+        }; MAX_WORDS],
+        len: 0,
+    };
+
+    /// Adds the stores that turn `from` into `to` in the site of a layout at `ip`.
+    ///
+    /// [`Err`] if a target is out of reach, `ip` is not aligned or there is no room.
+    #[inline]
+    pub fn add(
+        &mut self,
+        layout: &Layout,
+        ip: u32,
+        from: Content,
+        to: Content,
+    ) -> Result<(), OutOfReach> {
+        for word in layout.words {
+            if let Some(store) = layout.transition(word, from, to).store(word.address(ip))? {
+                *self.list.get_mut(self.len).ok_or(OutOfReach)? = store;
+                self.len = self.len.wrapping_add(1);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Stores {
+    type Target = [Store];
+
+    fn deref(&self) -> &[Store] {
+        self.list.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// What a word is before and after a change: the same for all sites of a layout that change alike.
+#[derive(Clone, Copy, Debug)]
+pub struct Transition {
+    unit: Unit,
+    old: (Slot, u32),
+    new: (Slot, u32),
+}
+
+impl Transition {
+    /// Returns the store that makes the change to the word at `address`, [`None`] if it takes none.
+    ///
+    /// [`Err`] if a target is out of reach or the word is not aligned.
+    #[inline]
+    pub fn store(&self, address: u32) -> Result<Option<Store>, OutOfReach> {
+        let Self { unit, old, new } = *self;
+        if !unit.is_aligned(address) {
+            return Err(OutOfReach);
+        }
+        let encode = |(slot, target): (Slot, u32)| match slot {
+            // Most often one of the two.
+            Slot::Insn(insn) => Ok(Some(insn)),
+            slot => slot.encode(address, target),
+        };
+        let (old, new) = (encode(old)?, encode(new)?);
+        let changed = old.zip(new).filter(|(old, new)| old != new);
+        Ok(changed.map(|(old, new)| Store {
+            address,
+            unit,
+            old,
+            new,
+        }))
+    }
+}
 
 impl Layout {
     /// Checks that turning a site on or off changes the word at the recorded address, and that
@@ -673,55 +751,21 @@ impl Layout {
         self.encode(ip, Content { state, target }).is_ok()
     }
 
-    /// Returns the stores that turn `from` into `to` in the site at `ip`.
-    ///
-    /// [`Err`] if a target is out of reach or `ip` is not aligned.
+    /// Returns how `from` turns into `to` in the word at the recorded address of a site, [`None`]
+    /// if there is none.
     #[inline]
-    pub fn stores(&self, ip: u32, from: Content, to: Content) -> Result<Stores, OutOfReach> {
-        if !self.unit.is_aligned(ip) {
-            return Err(OutOfReach);
-        }
-        let mut stores = [None; MAX_WORDS];
-        for (store, word) in stores.iter_mut().zip(self.words) {
-            *store = self.store_in(word, ip, from, to)?;
-        }
-        Ok(stores)
+    pub fn at_ip(&self, from: Content, to: Content) -> Option<Transition> {
+        let word = self.words.iter().find(|word| word.offset == 0)?;
+        Some(self.transition(word, from, to))
     }
 
-    /// Returns the store that turns `from` into `to` in one word of the site at `ip`, [`None`] if
-    /// that takes none.
     #[inline]
-    fn store_in(
-        &self,
-        word: &Word,
-        ip: u32,
-        from: Content,
-        to: Content,
-    ) -> Result<Option<Store>, OutOfReach> {
-        let address = word.address(ip);
-        let old = word.slot(from.state).encode(address, from.target)?;
-        let new = word.slot(to.state).encode(address, to.target)?;
-        let changed = old.zip(new).filter(|(old, new)| old != new);
-        Ok(changed.map(|(old, new)| Store {
-            address,
+    fn transition(&self, word: &Word, from: Content, to: Content) -> Transition {
+        Transition {
             unit: self.unit,
-            old,
-            new,
-        }))
-    }
-
-    /// Returns what [`store`](Self::store) does, for contents that are known not to differ in
-    /// another word than that at `ip`.
-    #[inline]
-    pub fn store_at_ip(
-        &self,
-        ip: u32,
-        from: Content,
-        to: Content,
-    ) -> Result<Option<Store>, OutOfReach> {
-        let word = self.words.iter().find(|word| word.offset == 0);
-        let word = word.filter(|_| self.unit.is_aligned(ip));
-        self.store_in(word.ok_or(OutOfReach)?, ip, from, to)
+            old: (word.slot(from.state), from.target),
+            new: (word.slot(to.state), to.target),
+        }
     }
 
     /// Returns the one store that turns `from` into `to` in the site at `ip`, [`None`] if they are
@@ -732,12 +776,9 @@ impl Layout {
     /// in two words.
     #[inline]
     pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Option<Store>, OutOfReach> {
-        if !self.unit.is_aligned(ip) {
-            return Err(OutOfReach);
-        }
         let mut at_ip = None;
         for word in self.words {
-            let store = self.store_in(word, ip, from, to)?;
+            let store = self.transition(word, from, to).store(word.address(ip))?;
             if word.offset == 0 {
                 at_ip = store;
             } else if store.is_some() {

@@ -49,10 +49,10 @@ pub static STATS: Stats = Stats {
 };
 
 impl Stats {
-    /// Counts the sites that were changed, or why there was none.
+    /// Counts the stores that were done, or why there was none.
     pub(super) fn count(&self, result: Result<usize, Refusal>) {
         let (counter, number) = match result {
-            Ok(sites) => (&self.transitions, sites),
+            Ok(stores) => (&self.transitions, stores),
             Err(Refusal::Unsuitable) => (&self.unsuitable, 1),
             Err(Refusal::Unreadable) => (&self.unreadable, 1),
             Err(Refusal::Unexpected(_)) => (&self.unexpected, 1),
@@ -76,7 +76,7 @@ impl Stats {
 /// | file | content |
 /// |---|---|
 /// | `sites` | call sites known, off, on, and those whose words fit neither, in this order |
-/// | `transitions` | changes of text since boot |
+/// | `transitions` | stores to text since boot |
 /// | `errors` | refused changes since boot by error and reason |
 /// | `stop_last_ns` | nanoseconds that the last change kept the processors stopped |
 /// | `stop_worst_ns` | the same for the longest change |

@@ -16,12 +16,8 @@ use crate::{
     page::PAGE_MASK,
     prelude::*, //
 };
-use core::{
-    ops::Range,
-    ptr, //
-};
 
-/// Number of pages that the words of a site can lie in.
+/// Number of pages that are written at a time; a site lies in no more.
 pub const MAX_PAGES: usize = 2;
 
 /// What storing to text takes on an architecture.
@@ -45,7 +41,7 @@ pub unsafe trait Machine {
 
     /// Makes `stores` the instructions that this processor executes. Other processors have to
     /// [`synchronise`](Self::synchronise) yet.
-    fn publish(stores: &[Option<Store>]);
+    fn publish(stores: &[Store]);
 
     /// Makes this processor execute what was stored and published before, wherever that was.
     fn synchronise();
@@ -124,28 +120,108 @@ pub fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
     }
 }
 
-/// Returns the first and the last of `stores`, [`None`] if there are no stores.
-#[inline]
-fn ends(stores: &[Option<Store>]) -> Option<(&Store, &Store)> {
-    let mut stores = stores.iter().flatten();
-    let first = stores.next()?;
-    Some((first, stores.next_back().unwrap_or(first)))
+/// Stores to the words of one page, in the order in which they are done.
+struct Page<'a> {
+    first: &'a Store,
+    others: &'a [Store],
 }
 
-/// Returns the addresses from the first to the last byte that `stores`, which are in the order of
-/// their addresses, change. [`None`] if there are no stores.
-pub fn span(stores: &[Option<Store>]) -> Option<Range<usize>> {
-    let (first, last) = ends(stores)?;
-    let end = last.address.wrapping_add(last.unit.size());
-    Some(first.address as usize..end as usize)
+impl<'a> Page<'a> {
+    /// Takes the stores to one page from the start of `stores`, and compares each word with what
+    /// it must be. Returns the rest too; [`None`] if there are no stores.
+    #[inline]
+    fn compare<M: Machine>(stores: &'a [Store]) -> Result<Option<(Self, &'a [Store])>, Fault> {
+        let Some(first) = stores.first() else {
+            return Ok(None);
+        };
+        // A page can be read if one word of it can.
+        if first.unit.is_aligned(first.address) {
+            read(first.address, first.unit).map_err(|reason| first.fault(reason))?;
+        }
+        let mut number = 0usize;
+        for store in stores {
+            if (store.address ^ first.address) as usize & PAGE_MASK != 0 {
+                break;
+            }
+            if !store.unit.is_aligned(store.address) {
+                return Err(store.fault(Refusal::Unsuitable));
+            }
+            // SAFETY: The address is aligned, and the word above is in its page: `first` is aligned
+            // too, since it has been here before any other.
+            let insn = unsafe { M::read_mapped(store.address as usize, store.unit) };
+            if insn != store.old {
+                return Err(store.fault(Refusal::Unexpected(store.old)));
+            }
+            number = number.wrapping_add(1);
+        }
+        let (page, rest) = stores.split_at_checked(number).unwrap_or((stores, &[]));
+        let others = page.get(1..).unwrap_or_default();
+        Ok(Some((Self { first, others }, rest)))
+    }
+
+    /// Returns how far the page is from its alias with an index.
+    fn alias<M: Machine>(
+        &self,
+        index: usize,
+        irq: &LocalInterruptDisabled,
+    ) -> Result<usize, Fault> {
+        let address = self.first.address as usize;
+        let alias = M::alias(address, index, irq);
+        let alias = alias.map_err(|_| self.first.fault(Refusal::Unwritable))?;
+        Ok(alias.wrapping_sub(address & PAGE_MASK))
+    }
+
+    /// Does the first store, through an alias that is `distance` away.
+    ///
+    /// # Safety
+    ///
+    /// `distance` is what [`alias`](Self::alias) returned, the alias has not been released, and the
+    /// word is the caller's.
+    unsafe fn put_first(&self, distance: usize) -> Result<(), Fault> {
+        let Self { first, .. } = self;
+        let to = (first.address as usize).wrapping_add(distance) as *mut c_void;
+        // SAFETY: The safety requirements of `Machine` make this the address of the text for
+        // writing, which is the caller's by the safety requirements. The callee copes with a fault.
+        match unsafe { bindings::put_insn_nofault(to, first.new, first.unit.size() as usize) } {
+            0 => Ok(()),
+            _ => Err(first.fault(Refusal::Unwritable)),
+        }
+    }
+
+    /// Takes back what [`put_first`](Self::put_first) did.
+    ///
+    /// # Safety
+    ///
+    /// It succeeded with the same distance, and the alias has not been released since.
+    unsafe fn take_first_back<M: Machine>(&self, distance: usize) {
+        let Self { first, .. } = self;
+        let to = (first.address as usize).wrapping_add(distance);
+        // SAFETY: By the safety requirements. The address is aligned since `compare`.
+        unsafe { M::write_mapped(to, first.unit, first.old) };
+    }
+
+    /// Does the other stores.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take_first_back`](Self::take_first_back), and the words are the caller's.
+    #[inline]
+    unsafe fn put_others<M: Machine>(&self, distance: usize) {
+        for store in self.others {
+            let to = (store.address as usize).wrapping_add(distance);
+            // SAFETY: By the safety requirements: a page can be written if one word of it can. The
+            // address is aligned since `compare`.
+            unsafe { M::write_mapped(to, store.unit, store.new) };
+        }
+    }
 }
 
-/// Does all of `stores`, or none.
+/// Does the first of `stores`, those before the first one in a third page: all of these or none.
+/// Returns their number, which is 0 only if there are no stores.
 ///
-/// The stores lie in at most [`MAX_PAGES`] pages and are in the order of their addresses. Each word
-/// is compared before the first store. Between the first store and the moment when this processor
-/// executes the new words, nothing runs that ftrace can trace; a processor that executes a site
-/// meanwhile could see some of the words.
+/// Each word is compared before the first store. Between the first store and the moment when this
+/// processor executes the new words, nothing runs that ftrace can trace; a processor that executes
+/// a site meanwhile could see some of the words.
 ///
 /// # Safety
 ///
@@ -153,88 +229,47 @@ pub fn span(stores: &[Option<Store>]) -> Option<Range<usize>> {
 /// that goes on later, can observe that more than one word of a site changes: either there is only
 /// one store for each site or the sites are not in use yet.
 #[inline(never)] // The audit of the object code starts from it.
-pub unsafe fn apply<M: Machine>(stores: &[Option<Store>]) -> Result<(), Fault> {
-    let Some((first, last)) = ends(stores) else {
-        return Ok(());
+pub unsafe fn apply<M: Machine>(stores: &[Store]) -> Result<usize, Fault> {
+    let Some((page, rest)) = Page::compare::<M>(stores)? else {
+        return Ok(0);
     };
-    let is_in_page_of =
-        |address: u32, other: &Store| (address ^ other.address) as usize & PAGE_MASK == 0;
-    let one_page = is_in_page_of(first.address, last);
-
-    for store in stores.iter().flatten() {
-        let address = store.address;
-        let in_pages = is_in_page_of(address, first) || is_in_page_of(address, last);
-        if !store.unit.is_aligned(address) || !in_pages {
-            return Err(store.fault(Refusal::Unsuitable));
-        }
-    }
-    // A page can be read if one word of it can.
-    for store in [first, last] {
-        read(store.address, store.unit).map_err(|reason| store.fault(reason))?;
-    }
-    for store in stores.iter().flatten() {
-        // SAFETY: The address is aligned, and its page is that of one of the two words above.
-        let insn = unsafe { M::read_mapped(store.address as usize, store.unit) };
-        if insn != store.old {
-            return Err(store.fault(Refusal::Unexpected(store.old)));
-        }
-    }
+    let (next, rest) = match Page::compare::<M>(rest)? {
+        Some((next, rest)) => (Some(next), rest),
+        None => (None, rest),
+    };
+    let number = stores.len().wrapping_sub(rest.len());
+    let stores = stores.get(..number).unwrap_or_default();
 
     let irq = local_interrupt_disable();
-    // How far the alias of a page is from the page.
-    let alias = |store: &Store, index| {
-        let address = store.address as usize;
-        let alias = M::alias(address, index, &irq).map_err(|_| store.fault(Refusal::Unwritable))?;
-        Ok(alias.wrapping_sub(address & PAGE_MASK))
-    };
-    let first_alias = alias(first, 0)?;
-    let last_alias = if one_page {
-        Ok(first_alias)
-    } else {
-        alias(last, 1)
-    };
+    let distance = page.alias::<M>(0, &irq)?;
+    let next_distance = next.as_ref().map_or(Ok(0), |next| next.alias::<M>(1, &irq));
 
-    let result = last_alias.and_then(|last_alias| {
-        let alias = |store: &Store| {
-            let distance = if is_in_page_of(store.address, first) {
-                first_alias
-            } else {
-                last_alias
-            };
-            (store.address as usize).wrapping_add(distance)
-        };
-        let put = |store: &Store| {
-            let (to, size) = (alias(store) as *mut c_void, store.unit.size() as usize);
-            // SAFETY: The safety requirements of `Machine` make `alias` return the address of the
-            // text for writing, which is the caller's by the safety requirements. The callee
-            // copes with a fault.
-            match unsafe { bindings::put_insn_nofault(to, store.new, size) } {
-                0 => Ok(()),
-                _ => Err(store.fault(Refusal::Unwritable)),
-            }
-        };
-        // A page can be written if one word of it can.
-        put(first)?;
-        if !one_page {
-            put(last).inspect_err(|_| {
-                // SAFETY: As above. This word has been written.
-                unsafe { M::write_mapped(alias(first), first.unit, first.old) };
+    let put = |next_distance| {
+        // SAFETY: The distances are those of the pages' aliases, which are released below. The
+        // words are the caller's by the safety requirements.
+        unsafe { page.put_first(distance)? };
+        if let Some(next) = &next {
+            // SAFETY: As above.
+            unsafe { next.put_first(next_distance) }.inspect_err(|_| {
+                // SAFETY: As above.
+                unsafe { page.take_first_back::<M>(distance) };
             })?;
         }
-        for store in stores.iter().flatten() {
-            if !ptr::eq(store, first) && (one_page || !ptr::eq(store, last)) {
-                // SAFETY: As above. Another word of the page has been written.
-                unsafe { M::write_mapped(alias(store), store.unit, store.new) };
-            }
+        // SAFETY: As above.
+        unsafe { page.put_others::<M>(distance) };
+        if let Some(next) = &next {
+            // SAFETY: As above.
+            unsafe { next.put_others::<M>(next_distance) };
         }
-        Ok(())
-    });
+        Ok(number)
+    };
+    let result = next_distance.and_then(put);
     // After a failure too: what was stored before it and taken back may have been fetched.
     M::publish(stores);
 
-    if !one_page && last_alias.is_ok() {
-        M::release(last.address as usize, 1, &irq);
+    if let Some(next) = next.filter(|_| next_distance.is_ok()) {
+        M::release(next.first.address as usize, 1, &irq);
     }
-    M::release(first.address as usize, 0, &irq);
+    M::release(page.first.address as usize, 0, &irq);
     result
 }

@@ -23,7 +23,8 @@ use super::{
         Content,
         Layout,
         State,
-        Store, //
+        Store,
+        Stores, //
     },
     text::Refusal, //
 };
@@ -120,11 +121,14 @@ fn switch<A: Trampolines>(
     call: Content,
 ) -> Result<(), Refusal> {
     let ip = usize_as_u32(trampoline.wrapping_add(A::OPS_OFFSET));
-    let [lower, upper, ..] = A::OPS.stores(ip, from, to)?;
-    let stores = [lower, upper, call_store::<A>(trampoline, call)?];
+    let mut stores = Stores::NONE;
+    stores.add(&A::OPS, ip, from, to)?;
+    let call_ip = usize_as_u32(trampoline.wrapping_add(A::CALL_OFFSET));
+    stores.add(&A::OPS_CALL, call_ip, call_of::<A>(trampoline)?, call)?;
     // SAFETY: ftrace calls the hooks one at a time, and nobody else changes trampolines. Nothing
     // executes this one.
-    Ok(unsafe { modify_code::<A>(&stores, 1) }?)
+    unsafe { modify_code::<A>(&stores) }?;
+    Ok(())
 }
 
 /// `arch_ftrace_update_trampoline()`: gives `ops` a trampoline, or brings that up to date.
@@ -175,7 +179,8 @@ fn update_call<A: Trampolines>(trampoline: usize, call: Content) {
             let Ok(store) = store else { return };
             // SAFETY: ftrace calls the hooks one at a time, and nobody else changes trampolines.
             // There is only one store.
-            done = unsafe { modify_code::<A>(&[store], 1) }.map_err(Refusal::from);
+            let number = unsafe { modify_code::<A>(store.as_slice()) };
+            done = number.map(|_| ()).map_err(Refusal::from);
         },
         A::synchronise,
     );

@@ -126,12 +126,12 @@ unsafe impl Machine for Recorder {
 
     fn release(_address: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
 
-    fn publish(stores: &[Option<Store>]) {
-        let Some(span) = text::span(stores) else {
+    fn publish(stores: &[Store]) {
+        let [Some(first), Some(last)] = [stores.first(), stores.last()] else {
             return;
         };
-        let [start, end] = [span.start, span.end].map(bindings::address);
-        TEXT.with_borrow_mut(|text| text.events.push(Event::Publish(start, end)));
+        let event = Event::Publish(first.address, last.address + last.unit.size());
+        TEXT.with_borrow_mut(|text| text.events.push(event));
     }
 
     unsafe fn read_mapped(address: usize, unit: Unit) -> u32 {
@@ -156,10 +156,7 @@ unsafe impl Machine for Recorder {
 }
 
 /// Does `stores` to text that consists of `words`, as the backend does, and returns what it did.
-pub fn apply(
-    words: &BTreeMap<u32, u32>,
-    stores: &[Option<Store>],
-) -> (Result<(), Fault>, Vec<Event>) {
+pub fn apply(words: &BTreeMap<u32, u32>, stores: &[Store]) -> (Result<usize, Fault>, Vec<Event>) {
     TEXT.set(Text {
         words: words.clone(),
         events: Vec::new(),

@@ -16,6 +16,7 @@ use crate::{
         Content,
         State,
         Store,
+        Stores,
         MAX_WORDS, //
     }, //
 };
@@ -87,11 +88,11 @@ fn pointing(code: &Code, mut change: Change) -> Change {
 
 /// Does `stores`, which make `changes`, by the backend's own `text::apply()`, and returns what it
 /// did as steps.
-fn apply(code: &mut Code, changes: &[Change], stores: &[Option<Store>]) -> Vec<Step> {
+fn apply(code: &mut Code, changes: &[Change], stores: &[Store]) -> Vec<Step> {
     let sites = changes.iter().map(|change| code.site(change.place));
     let mut memory = sites.flat_map(Site::memory).collect();
     let (result, events) = kernel::apply(&memory, stores);
-    assert_eq!(result, Ok(()), "{changes:x?}");
+    assert_eq!(result, Ok(stores.len()), "{changes:x?}");
     let steps = events
         .iter()
         .filter_map(|event| match *event {
@@ -114,7 +115,7 @@ fn apply(code: &mut Code, changes: &[Change], stores: &[Option<Store>]) -> Vec<S
 
 /// Returns whether what is read at `address` decides about the change: whether nothing is written
 /// if the word there is another one.
-fn compares(memory: &BTreeMap<u32, u32>, address: u32, stores: &[Option<Store>]) -> bool {
+fn compares(memory: &BTreeMap<u32, u32>, address: u32, stores: &[Store]) -> bool {
     let mut other = memory.clone();
     // A halfword stays one.
     other.insert(address, memory[&address] ^ 0xffff);
@@ -126,9 +127,9 @@ fn compares(memory: &BTreeMap<u32, u32>, address: u32, stores: &[Option<Store>])
 pub fn initialise(code: &mut Code, change: Change) {
     let change = pointing(code, change);
     let site = code.site(change.place);
-    let stores = site
-        .layout
-        .stores(site.ip, site.content, change.to)
+    let mut stores = Stores::NONE;
+    stores
+        .add(site.layout, site.ip, site.content, change.to)
         .expect("the model's addresses are within reach");
     apply(code, &[change], &stores);
     let site = &mut code.sites[change.place as usize];
@@ -147,7 +148,7 @@ pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {
             .layout
             .store(site.ip, site.content, change.to)
             .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));
-        steps.extend(apply(code, &[change], &[store]));
+        steps.extend(apply(code, &[change], store.as_slice()));
     }
     steps.extend([Step::Synchronise, Step::Go]);
     steps
@@ -216,15 +217,13 @@ fn switch(code: &mut Code, state: State, ops: u32) -> Vec<Step> {
         to(Place::Ops, state, ops),
         to(Place::OpsCall, State::Off, 0),
     ];
-    let [ops, call] = changes.map(|change| (code.site(change.place), change.to));
-    let (site, to) = ops;
-    let [lower, upper, ..] = (site.layout)
-        .stores(site.ip, site.content, to)
-        .expect("any address can be that of an ops");
-    let (site, to) = call;
-    let call = site.layout.store(site.ip, site.content, to);
-    let call = call.expect("to be off is possible everywhere");
-    apply(code, &changes, &[lower, upper, call])
+    let mut stores = Stores::NONE;
+    for change in &changes {
+        let site = code.site(change.place);
+        let added = stores.add(site.layout, site.ip, site.content, change.to);
+        added.expect("any address can be that of an ops, and to be off is possible everywhere");
+    }
+    apply(code, &changes, &stores)
 }
 
 /// Returns the stores that change a site, without the rule that there is only one, and notes that
@@ -232,15 +231,15 @@ fn switch(code: &mut Code, state: State, ops: u32) -> Vec<Step> {
 pub fn stores(code: &mut Code, change: Change) -> Vec<Step> {
     let change = pointing(code, change);
     let site = &mut code.sites[change.place as usize];
-    let stores = site
-        .layout
-        .stores(site.ip, site.content, change.to)
+    let mut stores = Stores::NONE;
+    stores
+        .add(site.layout, site.ip, site.content, change.to)
         .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));
     let mut memory = site.memory();
     let mut steps = Vec::new();
-    for Store {
+    for &Store {
         address, old, new, ..
-    } in stores.into_iter().flatten()
+    } in stores.iter()
     {
         memory.insert(address, new);
         steps.push(Step::Store { address, old, new });
