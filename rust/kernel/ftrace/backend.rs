@@ -42,8 +42,8 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    ops::ControlFlow,
-    ptr, //
+    ptr,
+    slice, //
 };
 
 /// What the backend needs to know of an architecture.
@@ -273,6 +273,11 @@ impl Request {
         is(from, self.old) && is(to, self.new)
     }
 
+    /// Returns whether a site is to be turned on.
+    fn is_call(self) -> bool {
+        self.update.cast_unsigned() == bindings::FTRACE_UPDATE_MAKE_CALL
+    }
+
     /// Returns what the site of `rec` holds before and after.
     fn contents<A: Arch>(self, rec: &dyn_ftrace) -> Result<(Content, Content), Refusal> {
         let on = |address| content(State::On, A::target(rec, address));
@@ -285,165 +290,113 @@ impl Request {
     }
 }
 
-/// Updates each record behind `after`, or each if that is null, and hands over those whose sites
-/// have to change, until `f` breaks.
-fn walk_updates<F>(enable: bool, after: *const dyn_ftrace, mut f: F)
+/// Hands over the records whose sites have to change, in runs that change alike, and updates as many
+/// of each run as `f` returns. Ends where those are not all.
+fn walk_updates<F>(enable: bool, mut f: F)
 where
-    F: FnMut(&dyn_ftrace, Request) -> ControlFlow<()>,
+    F: FnMut(&[dyn_ftrace], Request) -> usize,
 {
     /// # Safety
     ///
-    /// `rec` is a record of ftrace, `data` points to an `F`.
+    /// `records` is the first of `number` records of ftrace, `data` points to an `F`.
     unsafe extern "C" fn call<F>(
-        rec: *mut dyn_ftrace,
+        records: *mut dyn_ftrace,
+        number: usize,
         update: c_int,
         old: usize,
         new: usize,
         data: *mut c_void,
-    ) -> c_int
+    ) -> usize
     where
-        F: FnMut(&dyn_ftrace, Request) -> ControlFlow<()>,
+        F: FnMut(&[dyn_ftrace], Request) -> usize,
     {
         // SAFETY: By the safety requirements.
-        let (rec, f) = unsafe { (&*rec, &mut *data.cast::<F>()) };
-        c_int::from(f(rec, Request { update, old, new }).is_break())
+        let (records, f) = unsafe {
+            (
+                slice::from_raw_parts(records, number),
+                &mut *data.cast::<F>(),
+            )
+        };
+        f(records, Request { update, old, new })
     }
 
     // SAFETY: `ftrace_lock` is held where text changes. `call` takes an `F`, which the callee does
     // not keep.
-    unsafe { bindings::ftrace_walk_updates(enable, after, Some(call::<F>), (&raw mut f).cast()) };
+    unsafe { bindings::ftrace_walk_updates(enable, Some(call::<F>), (&raw mut f).cast()) };
 }
 
-/// The changes that ftrace asks for, made ready while all processors still run.
+/// Stores to sites, one for each, in the order of the records, that is, mostly of their addresses.
 ///
-/// `ftrace_lock` is held from before a plan is made until after it is done: neither records nor
-/// sites change in between, and the records are those of the sites after the change already.
-struct Plan<A> {
-    /// In the order of the records, that is, mostly of their addresses. There is room for one
-    /// more unless memory ran out. In parts of a page: `vmalloc` memory would be read through the
-    /// TLB while processors are stopped, and all TLBs would have to forget it afterwards.
-    stores: KVec<KVec<Store>>,
-    /// The record behind which memory ran out, null if that was before the first one.
-    rest: Option<*const dyn_ftrace>,
-    /// The site after those, if it is one that cannot be changed.
-    failure: Option<Failure>,
-    /// What the last plain site was asked for, and how its word changed.
-    last: Option<(Request, Transition)>,
-    arch: PhantomData<A>,
-}
+/// In parts of a page: `vmalloc` memory would be read through the TLB while processors are stopped,
+/// and all TLBs would have to forget it afterwards.
+struct Changes(KVec<KVec<Store>>);
 
-impl<A: Arch> Plan<A> {
+impl Changes {
     /// Number of stores in a part.
     const PART: usize = PAGE_SIZE / size_of::<Store>();
 
-    /// Makes ready what `command` asks for; if memory runs out, a part of it.
-    fn new(command: c_int) -> Self {
-        let mut plan = Self {
-            stores: KVec::new(),
-            rest: None,
-            failure: None,
-            last: None,
-            arch: PhantomData,
-        };
-        let is_asked = |command_bit| command.cast_unsigned() & command_bit != 0;
-        let enable = is_asked(bindings::FTRACE_UPDATE_CALLS);
-        if !(enable || is_asked(bindings::FTRACE_DISABLE_CALLS)) {
-            return plan;
-        }
-        match plan.grow() {
-            Ok(()) => {
-                walk_updates(enable, ptr::null(), |rec, request| {
-                    plan.add(rec, request, !enable)
-                });
-            }
-            Err(_) => plan.rest = Some(ptr::null()),
-        }
-        plan
-    }
-
-    /// Returns whether there is no room for one more store.
+    /// Makes room for one more store.
     #[inline]
-    fn is_full(&self) -> bool {
-        let last = self.stores.last();
-        last.is_none_or(|part| part.len() == part.capacity())
+    fn reserve(&mut self) -> Result {
+        if self
+            .0
+            .last()
+            .is_some_and(|part| part.len() < part.capacity())
+        {
+            return Ok(());
+        }
+        self.grow()
     }
 
-    /// Makes room for more stores.
     #[inline(never)]
     fn grow(&mut self) -> Result {
         let part = KVec::with_capacity(Self::PART, GFP_KERNEL)?;
-        Ok(self.stores.push(part, GFP_KERNEL)?)
+        Ok(self.0.push(part, GFP_KERNEL)?)
     }
 
-    /// Returns the store that changes the site of `rec` as asked for, [`None`] if that takes none;
-    /// only for a plain site that changes as the last one did.
+    /// Adds a store, for which there is room.
     #[inline]
-    fn store_as_before(&self, rec: &dyn_ftrace, request: Request) -> Option<Option<Store>> {
-        let (last, transition) = self.last.as_ref()?;
-        if *last != request || !A::is_plain(rec) {
-            return None;
-        }
-        // Others that are plain went from and to the same, in the word at `ip` alone.
-        transition.store(usize_as_u32(rec.ip)).ok()
+    fn push(&mut self, store: Store) {
+        let part = self.0.last_mut();
+        let _ = part.map(|part| part.push_within_capacity(store));
     }
 
-    /// Returns the same for any site.
-    #[inline(never)]
-    fn store(&mut self, rec: &dyn_ftrace, request: Request) -> Result<Option<Store>, Refusal> {
-        let layout = A::layout(rec.ip);
-        let (from, to) = request.contents::<A>(rec)?;
-        let store = layout.store(usize_as_u32(rec.ip), from, to)?;
-        if A::is_plain(rec) && request.is_met_by(from, to) {
-            let at_ip = layout.at_ip(from, to);
-            self.last = at_ip.map(|transition| (request, transition));
-        }
-        Ok(store)
-    }
-
-    /// Adds a change, for which there is room, and breaks if it must be the last one. One that is
-    /// refused need not be if `go_on` is set.
-    fn add(&mut self, rec: &dyn_ftrace, request: Request, go_on: bool) -> ControlFlow<()> {
-        let store = match self.store_as_before(rec, request) {
-            Some(store) => Ok(store),
-            None => self.store(rec, request),
-        };
-        match store {
-            Ok(None) => {}
-            Ok(Some(store)) => {
-                let part = self.stores.last_mut();
-                let _ = part.map(|part| part.push_within_capacity(store));
-                if self.is_full() && self.grow().is_err() {
-                    self.rest = Some(rec);
-                    return ControlFlow::Break(());
+    /// Adds `transition` of the first of the sites of `records`, those that are plain and can make
+    /// it, as long as there is memory. Returns their number.
+    fn add_plain<A: Arch>(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
+        let mut number = 0usize;
+        for rec in records.iter().take_while(|rec| A::is_plain(rec)) {
+            // Sites that are plain go from and to the same, in the word at `ip` alone.
+            let Ok(store) = transition.store(usize_as_u32(rec.ip)) else {
+                break;
+            };
+            if let Some(store) = store {
+                if self.reserve().is_err() {
+                    break;
                 }
+                self.push(store);
             }
-            Err(refusal) => {
-                STATS.count(Err(refusal));
-                self.failure.get_or_insert((rec, refusal));
-                if !go_on {
-                    return ControlFlow::Break(());
-                }
-            }
+            number = number.wrapping_add(1);
         }
-        ControlFlow::Continue(())
+        number
     }
 
     /// Does the changes, up to the first that is refused, all others too if `go_on` is set. `done`
     /// is increased by the number of those that are done.
-    fn apply(&self, go_on: bool, done: &mut usize) -> Result<(), Failure> {
+    fn apply<A: Arch>(&self, go_on: bool, done: &mut usize) -> Result<(), Failure> {
         let mut result = Ok(());
-        for part in self.stores.iter() {
+        for part in self.0.iter() {
             result = result.and(apply_part::<A>(part, go_on, done));
             if result.is_err() && !go_on {
-                return result;
+                break;
             }
         }
-        result.and(self.failure.map_or(Ok(()), Err))
+        result
     }
 
     /// Takes the first `number` changes back.
-    fn undo(&self, number: usize) {
-        let stores = self.stores.iter().flat_map(|part| part.iter());
+    fn undo<A: Arch>(&self, number: usize) {
+        let stores = self.0.iter().flat_map(|part| part.iter());
         for store in stores.take(number) {
             let back = Store {
                 old: store.new,
@@ -457,7 +410,7 @@ impl<A: Arch> Plan<A> {
     }
 }
 
-/// Does a part of a plan's changes, see [`Plan::apply`].
+/// Does a part of some changes, see [`Changes::apply`].
 fn apply_part<A: Arch>(stores: &[Store], go_on: bool, done: &mut usize) -> Result<(), Failure> {
     let mut change = |stores| {
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
@@ -486,6 +439,102 @@ fn apply_part<A: Arch>(stores: &[Store], go_on: bool, done: &mut usize) -> Resul
     result.map_err(|fault| (record(fault.address), fault.reason))
 }
 
+/// The changes that ftrace asks for, made ready while all processors still run.
+///
+/// `ftrace_lock` is held from before a plan is made until after it is done: neither records nor
+/// sites change in between, and the records are those of the sites after the change already.
+struct Plan<A> {
+    /// Of the sites that are to be turned on.
+    calls: Changes,
+    /// Of all others.
+    others: Changes,
+    /// Whether this is all, that is, memory did not run out.
+    is_whole: bool,
+    /// The first site that cannot be changed.
+    failure: Option<Failure>,
+    /// What the last plain site was asked for, and how its word changed.
+    last: Option<(Request, Transition)>,
+    arch: PhantomData<A>,
+}
+
+impl<A: Arch> Plan<A> {
+    /// Makes ready what has to change, a part of it if memory runs out.
+    fn new(enable: bool) -> Self {
+        let mut plan = Self {
+            calls: Changes(KVec::new()),
+            others: Changes(KVec::new()),
+            is_whole: true,
+            failure: None,
+            last: None,
+            arch: PhantomData,
+        };
+        walk_updates(enable, |records, request| plan.add(records, request));
+        plan
+    }
+
+    /// Returns the store that changes the site of `rec` as asked for, [`None`] if that takes none.
+    fn store(&mut self, rec: &dyn_ftrace, request: Request) -> Result<Option<Store>, Refusal> {
+        let layout = A::layout(rec.ip);
+        let (from, to) = request.contents::<A>(rec)?;
+        let store = layout.store(usize_as_u32(rec.ip), from, to)?;
+        if A::is_plain(rec) && request.is_met_by(from, to) {
+            let at_ip = layout.at_ip(from, to);
+            self.last = at_ip.map(|transition| (request, transition));
+        }
+        Ok(store)
+    }
+
+    /// Adds changes of sites that change alike, as many as there is memory for, and returns their
+    /// number.
+    fn add(&mut self, records: &[dyn_ftrace], request: Request) -> usize {
+        let mut rest = records;
+        loop {
+            let changes = if request.is_call() {
+                &mut self.calls
+            } else {
+                &mut self.others
+            };
+            if let Some((_, transition)) = self.last.filter(|(last, _)| *last == request) {
+                let added = changes.add_plain::<A>(rest, &transition);
+                rest = rest.get(added..).unwrap_or_default();
+            }
+            let Some((rec, behind)) = rest.split_first() else {
+                break;
+            };
+            if changes.reserve().is_err() {
+                self.is_whole = false;
+                break;
+            }
+            self.add_any(rec, request);
+            rest = behind;
+        }
+        records.len().wrapping_sub(rest.len())
+    }
+
+    /// Adds the change of any site, for which there is room.
+    #[inline(never)]
+    fn add_any(&mut self, rec: &dyn_ftrace, request: Request) {
+        match self.store(rec, request) {
+            Ok(Some(store)) if request.is_call() => self.calls.push(store),
+            Ok(Some(store)) => self.others.push(store),
+            Ok(None) => {}
+            Err(refusal) => {
+                STATS.count(Err(refusal));
+                self.failure.get_or_insert((rec, refusal));
+            }
+        }
+    }
+
+    /// Does the changes. If one is refused, no site is turned on.
+    fn apply(&self) -> Result<(), Failure> {
+        let others = self.others.apply::<A>(true, &mut 0);
+        others.and(self.failure.map_or(Ok(()), Err))?;
+        let mut done = 0;
+        let calls = self.calls.apply::<A>(false, &mut done);
+        calls.inspect_err(|_| self.calls.undo::<A>(done))
+    }
+}
+
 /// Returns the record of the site at `ip`, null if there is none.
 fn record(ip: u32) -> *const dyn_ftrace {
     // SAFETY: Where text is changed, records do not come and go.
@@ -503,19 +552,20 @@ fn record(ip: u32) -> *const dyn_ftrace {
     ptr::null()
 }
 
-/// Does the changes of the records behind `after` one at a time.
-fn apply_unplanned<A: Arch>(enable: bool, after: *const dyn_ftrace) -> Result<(), Failure> {
-    let mut result = Ok(());
-    walk_updates(enable, after, |rec, request| {
-        let done = request
-            .contents::<A>(rec)
-            .and_then(|(from, to)| change::<A>(A::layout(rec.ip), rec.ip, from, to));
-        result = result.and(done.map_err(|refusal| (ptr::from_ref(rec), refusal)));
-        if enable && result.is_err() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+/// Does the changes that are not made yet one at a time, but turns no site on if `result` is an
+/// error, or after one.
+fn apply_unplanned<A: Arch>(enable: bool, mut result: Result<(), Failure>) -> Result<(), Failure> {
+    walk_updates(enable, |records, request| {
+        for rec in records {
+            if result.is_err() && request.is_call() {
+                break;
+            }
+            let done = request
+                .contents::<A>(rec)
+                .and_then(|(from, to)| change::<A>(A::layout(rec.ip), rec.ip, from, to));
+            result = result.and(done.map_err(|refusal| (ptr::from_ref(rec), refusal)));
         }
+        records.len()
     });
     result
 }
@@ -533,21 +583,14 @@ static PLAN: Atomic<*const c_void> = Atomic::new(ptr::null());
 pub unsafe fn replace_code<A: Arch>(enable: bool) {
     // SAFETY: By the safety requirements.
     let plan = unsafe { PLAN.load(Relaxed).cast::<Plan<A>>().as_ref() };
-    let mut done = 0;
-    // A site that stays on calls what is about to be freed. Those behind a bad one must not.
-    let planned = plan.map_or(Ok(()), |plan| plan.apply(!enable, &mut done));
-    if let Some(plan) = plan.filter(|_| enable && planned.is_err()) {
-        // ftrace disables itself, and the ops counts as not registered: no site may call it.
-        plan.undo(done);
+    // ftrace disables itself if a site cannot be changed, and an ops that was about to be
+    // registered is not then: no site may call it. One that was about to be unregistered may be
+    // freed: all sites but the bad one must leave it.
+    let mut result = plan.map_or(Ok(()), Plan::apply);
+    if !plan.is_some_and(|plan| plan.is_whole) {
+        result = apply_unplanned::<A>(enable, result);
     }
-    let rest = plan.map_or(Some(ptr::null()), |plan| plan.rest);
-    let apply_rest = || rest.map_or(Ok(()), |after| apply_unplanned::<A>(enable, after));
-    let done = if enable && planned.is_err() {
-        planned
-    } else {
-        planned.and(apply_rest())
-    };
-    if let Err((record, refusal)) = done {
+    if let Err((record, refusal)) = result {
         // SAFETY: `record` is a record of ftrace, or null.
         unsafe { bindings::ftrace_bug(report(Err(refusal)), record.cast_mut()) };
     }
@@ -592,8 +635,18 @@ pub fn set_graph_jump<A: Arch>(ip: usize, target: usize, on: bool) -> c_int {
 
 /// `arch_ftrace_update_code()`: does `command` with all processors stopped.
 pub fn update_code<A: Arch>(command: c_int) {
-    let plan = Plan::<A>::new(command);
-    PLAN.store((&raw const plan).cast(), Relaxed);
+    let is_asked = |bit| command.cast_unsigned() & bit != 0;
+    let enable = is_asked(bindings::FTRACE_UPDATE_CALLS);
+    let plan = if enable || is_asked(bindings::FTRACE_DISABLE_CALLS) {
+        Some(Plan::<A>::new(enable))
+    } else {
+        None
+    };
+    PLAN.store(
+        plan.as_ref()
+            .map_or(ptr::null(), |plan| ptr::from_ref(plan).cast()),
+        Relaxed,
+    );
     let result = stop_machine(
         |_| {
             // SAFETY: May be called from any context.
