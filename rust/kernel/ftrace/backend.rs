@@ -290,8 +290,8 @@ impl Request {
     }
 }
 
-/// Hands over the records whose sites have to change, in runs that change alike, and updates as many
-/// of each run as `f` returns. Ends where those are not all.
+/// Hands over the records whose sites have to change, in runs that change alike, and updates as
+/// many of each run as `f` returns. Ends where those are not all.
 fn walk_updates<F>(enable: bool, mut f: F)
 where
     F: FnMut(&[dyn_ftrace], Request) -> usize,
