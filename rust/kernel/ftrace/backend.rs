@@ -29,10 +29,7 @@ use crate::{
     ffi::c_int,
     fmt,
     num::casts::arch::usize_as_u32,
-    page::{
-        PAGE_MASK,
-        PAGE_SIZE, //
-    },
+    page::PAGE_SIZE,
     prelude::*,
     stop_machine::stop_machine,
     sync::atomic::{
