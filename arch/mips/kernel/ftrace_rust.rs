@@ -67,7 +67,7 @@ unsafe impl Machine for Mips {
 
     fn publish(stores: &[Store]) {
         for store in stores {
-            // SAFETY: The word is mapped: it has just been written.
+            // SAFETY: The word is mapped: it has been read before.
             unsafe { bindings::ftrace_synci(store.address as usize) };
         }
     }

@@ -428,9 +428,11 @@ fn apply_part<A: Arch>(stores: &[Store], go_on: bool, done: &mut usize) -> Resul
         if !go_on {
             break;
         }
-        // What was refused together with the faulty store was so for its sake alone.
+        // Those ahead of the faulty store may have been refused for its sake alone.
         let mut parts = rest.splitn(2, |store| store.address == fault.address);
-        result = result.and(change(parts.next().unwrap_or_default()).map(|_| ()));
+        for store in parts.next().unwrap_or_default() {
+            let _ = change(slice::from_ref(store));
+        }
         rest = parts.next().unwrap_or_default();
     }
     result.map_err(|fault| (record(fault.address), fault.reason))
@@ -583,9 +585,13 @@ pub unsafe fn replace_code<A: Arch>(enable: bool) {
     // ftrace disables itself if a site cannot be changed, and an ops that was about to be
     // registered is not then: no site may call it. One that was about to be unregistered may be
     // freed: all sites but the bad one must leave it.
-    let mut result = plan.map_or(Ok(()), Plan::apply);
+    let planned = plan.map_or(Ok(()), Plan::apply);
+    let mut result = planned;
     if !plan.is_some_and(|plan| plan.is_whole) {
-        result = apply_unplanned::<A>(enable, result);
+        result = apply_unplanned::<A>(enable, planned);
+    }
+    if let Some(plan) = plan.filter(|_| planned.is_ok() && result.is_err()) {
+        plan.calls.undo::<A>(usize::MAX);
     }
     if let Err((record, refusal)) = result {
         // SAFETY: `record` is a record of ftrace, or null.

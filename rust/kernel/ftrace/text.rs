@@ -77,7 +77,7 @@ pub unsafe trait Machine {
     }
 }
 
-/// Why text was not changed. In any case nothing was written.
+/// Why text was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// An address is not that of an instruction word, or a branch cannot reach its target.
