@@ -524,13 +524,12 @@ impl<A: Arch> Plan<A> {
         }
     }
 
-    /// Does the changes. If one is refused, no site is turned on.
-    fn apply(&self) -> Result<(), Failure> {
+    /// Does the changes. If one is refused, no more sites are turned on; `done` is increased by the
+    /// number of those that were.
+    fn apply(&self, done: &mut usize) -> Result<(), Failure> {
         let others = self.others.apply::<A>(true, &mut 0);
         others.and(self.failure.map_or(Ok(()), Err))?;
-        let mut done = 0;
-        let calls = self.calls.apply::<A>(false, &mut done);
-        calls.inspect_err(|_| self.calls.undo::<A>(done))
+        self.calls.apply::<A>(false, done)
     }
 }
 
@@ -585,13 +584,13 @@ pub unsafe fn replace_code<A: Arch>(enable: bool) {
     // ftrace disables itself if a site cannot be changed, and an ops that was about to be
     // registered is not then: no site may call it. One that was about to be unregistered may be
     // freed: all sites but the bad one must leave it.
-    let planned = plan.map_or(Ok(()), Plan::apply);
-    let mut result = planned;
+    let mut done = 0;
+    let mut result = plan.map_or(Ok(()), |plan| plan.apply(&mut done));
     if !plan.is_some_and(|plan| plan.is_whole) {
-        result = apply_unplanned::<A>(enable, planned);
+        result = apply_unplanned::<A>(enable, result);
     }
-    if let Some(plan) = plan.filter(|_| planned.is_ok() && result.is_err()) {
-        plan.calls.undo::<A>(usize::MAX);
+    if let Some(plan) = plan.filter(|_| result.is_err()) {
+        plan.calls.undo::<A>(done);
     }
     if let Err((record, refusal)) = result {
         // SAFETY: `record` is a record of ftrace, or null.
