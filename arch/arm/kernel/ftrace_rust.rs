@@ -122,7 +122,7 @@ unsafe impl Machine for Arm {
             return;
         };
         let addresses = || stores.iter().map(|store| store.address);
-        let (start, size) = (last.address as usize, last.unit.size() as usize);
+        let start = last.address as usize;
         // Line by line, as a range would take in every line between the sites of a page.
         // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
         // maintenance by the text's address finds what was stored through the fixmap.
@@ -135,8 +135,8 @@ unsafe impl Machine for Arm {
             for address in addresses() {
                 asm!("mcr p15, 0, {}, c7, c5, 1", in(reg) address, options(nostack));
             }
-            // Does this once more for one word, and completes all of it.
-            bindings::flush_icache_range(start, start.wrapping_add(size));
+            // Does this once more for the last line, and completes all of it.
+            bindings::flush_icache_range(start, start.wrapping_add(1));
         }
     }
 
@@ -177,15 +177,6 @@ impl Arch for Arm {
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
         self::target(rec, address)
-    }
-
-    fn is_plain(rec: &dyn_ftrace) -> bool {
-        #[cfg(CONFIG_ARM_MODULE_PLTS)]
-        if !rec.arch.mod_.is_null() {
-            return false;
-        }
-        // Where a target is split, sites differ in what they call to get there.
-        !MCOUNT.splits_target() && !is_init_text(rec.ip)
     }
 }
 

@@ -113,10 +113,6 @@ impl Arch for Mips {
             address.wrapping_sub(ENTRY_OFFSET)
         })
     }
-
-    fn is_plain(rec: &dyn_ftrace) -> bool {
-        is_core_text(rec.ip)
-    }
 }
 
 /// Bytes from the entry for sites of modules to that for sites of the kernel, in `ftrace_caller`

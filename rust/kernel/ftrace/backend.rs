@@ -7,6 +7,7 @@
 
 use super::{
     site::{
+        self,
         Content,
         Layout,
         OutOfReach,
@@ -14,6 +15,7 @@ use super::{
         Store,
         Stores,
         Transition,
+        Unit,
         MAX_WORDS, //
     },
     stats::STATS,
@@ -39,6 +41,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    ops::Range,
     ptr,
     slice, //
 };
@@ -57,8 +60,11 @@ pub trait Arch: Machine {
     /// Layout of the jump to the graph tracer within `ftrace_caller`.
     const GRAPH_JUMP: Layout;
 
-    /// The layouts that sites have.
+    /// The layouts that sites have, all of one unit.
     const LAYOUTS: &'static [&'static Layout];
+
+    /// What is written to change a site.
+    const UNIT: Unit = site::common_unit(Self::LAYOUTS);
 
     /// Returns the layout of the site at `ip`, one of [`LAYOUTS`](Self::LAYOUTS).
     fn layout(ip: usize) -> &'static Layout;
@@ -72,11 +78,10 @@ pub trait Arch: Machine {
     }
 
     /// Returns what the site of `rec` must call to get to `address`: that, or a trampoline.
+    ///
+    /// All sites between `_stext` and `_etext` call the same to get to an address that is within
+    /// their reach, unless their layout splits the target.
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
-
-    /// Returns whether the site of `rec` is of the same layout as all others of which this is
-    /// said, and calls the same as they do to get to an address that is within its reach.
-    fn is_plain(rec: &dyn_ftrace) -> bool;
 }
 
 impl From<Fault> for Refusal {
@@ -96,9 +101,9 @@ impl From<OutOfReach> for Refusal {
 /// # Safety
 ///
 /// That of [`text::apply`].
-pub(super) unsafe fn modify_code<A: Arch>(stores: &[Store]) -> Result<usize, Fault> {
+pub(super) unsafe fn modify_code<A: Arch>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
     // SAFETY: By the safety requirements.
-    let result = unsafe { text::apply::<A>(stores) };
+    let result = unsafe { text::apply::<A>(unit, stores) };
     STATS.count(result.map_err(|fault| fault.reason));
     result
 }
@@ -110,7 +115,7 @@ fn change<A: Arch>(layout: &Layout, ip: usize, from: Content, to: Content) -> Re
         .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
     // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There is
     // only one store.
-    unsafe { modify_code::<A>(store.as_slice()) }?;
+    unsafe { modify_code::<A>(layout.unit, store.as_slice()) }?;
     Ok(())
 }
 
@@ -206,13 +211,13 @@ pub unsafe fn init_nop<A: Arch>(module: *const bindings::module, rec: &dyn_ftrac
         let Some(target) = target else {
             return Err(refuse(explain(layout, ip, &words, A::mcount(rec))));
         };
-        let mut stores = Stores::NONE;
+        let mut stores = Stores::new(layout.unit);
         stores
             .add(layout, ip, content(State::Compiled, target), off::<A>(rec))
             .map_err(|error| refuse(error.into()))?;
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites.
         // Nothing executes this one by the safety requirements.
-        unsafe { modify_code::<A>(&stores) }?;
+        unsafe { modify_code::<A>(stores.unit(), &stores) }?;
         Ok(())
     };
     report(init())
@@ -285,10 +290,31 @@ impl Request {
             _ => Err(Refusal::Unsuitable),
         }
     }
+
+    /// Returns the store that changes the site of `rec`, [`None`] if that takes none, and how the
+    /// words of all sites in [`core_text`] change if this one is there and changes as they do.
+    #[inline(never)]
+    fn store<A: Arch>(
+        self,
+        rec: &dyn_ftrace,
+    ) -> Result<(Option<Store>, Option<Transition>), Refusal> {
+        let layout = A::layout(rec.ip);
+        let (from, to) = self.contents::<A>(rec)?;
+        let store = layout.store(usize_as_u32(rec.ip), from, to)?;
+        let is_alike =
+            core_text().contains(&rec.ip) && !layout.splits_target() && self.is_met_by(from, to);
+        let transition = is_alike.then(|| layout.at_ip(from, to)).flatten();
+        Ok((store, transition))
+    }
 }
 
-/// Hands over the records whose sites have to change, in runs that change alike, and updates as
-/// many of each run as `f` returns. Ends where those are not all.
+/// Returns where the kernel's text is, but for `.init.text`.
+fn core_text() -> Range<usize> {
+    (&raw const bindings::_stext as usize)..(&raw const bindings::_etext as usize)
+}
+
+/// Hands over the records whose sites have to change, in runs that change alike, each in the order
+/// of the sites. Updates as many of each run as `f` returns; ends where those are not all.
 fn walk_updates<F>(enable: bool, mut f: F)
 where
     F: FnMut(&[dyn_ftrace], Request) -> usize,
@@ -326,56 +352,87 @@ where
 ///
 /// In parts of a page: `vmalloc` memory would be read through the TLB while processors are stopped,
 /// and all TLBs would have to forget it afterwards.
-struct Changes(KVec<KVec<Store>>);
+struct Changes(KVec<Part>);
 
-impl Changes {
-    /// Number of stores in a part.
-    const PART: usize = PAGE_SIZE / size_of::<Store>();
+/// A part of some changes.
+struct Part {
+    /// Room for the stores of the part.
+    stores: KVec<Store>,
+    /// Their number.
+    len: usize,
+}
 
-    /// Makes room for one more store.
-    #[inline]
-    fn reserve(&mut self) -> Result {
-        if self
-            .0
-            .last()
-            .is_some_and(|part| part.len() < part.capacity())
-        {
-            return Ok(());
-        }
-        self.grow()
+// SAFETY: All fields are numbers.
+unsafe impl Zeroable for Store {}
+
+impl Part {
+    /// Number of stores that there is room for.
+    const SIZE: usize = PAGE_SIZE / size_of::<Store>();
+
+    fn new() -> Result<Self> {
+        Ok(Self {
+            stores: KVec::zeroed(Self::SIZE, GFP_KERNEL)?,
+            len: 0,
+        })
     }
 
-    #[inline(never)]
-    fn grow(&mut self) -> Result {
-        let part = KVec::with_capacity(Self::PART, GFP_KERNEL)?;
-        Ok(self.0.push(part, GFP_KERNEL)?)
+    fn stores(&self) -> &[Store] {
+        self.stores.get(..self.len).unwrap_or_default()
+    }
+
+    fn free(&mut self) -> &mut [Store] {
+        self.stores.get_mut(self.len..).unwrap_or_default()
     }
 
     /// Adds a store, for which there is room.
-    #[inline]
     fn push(&mut self, store: Store) {
-        let part = self.0.last_mut();
-        let _ = part.map(|part| part.push_within_capacity(store));
+        if let Some(free) = self.free().first_mut() {
+            *free = store;
+            self.len = self.len.wrapping_add(1);
+        }
     }
 
-    /// Adds `transition` of the first of the sites of `records`, those that are plain and can make
-    /// it, as long as there is memory. Returns their number.
-    fn add_plain<A: Arch>(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
+    /// Adds `transition` of the first of the sites of `records`, those that can make it, as long
+    /// as there is room. Returns their number.
+    fn add_alike(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
         let mut number = 0usize;
-        for rec in records.iter().take_while(|rec| A::is_plain(rec)) {
-            // Sites that are plain go from and to the same, in the word at `ip` alone.
-            let Ok(store) = transition.store(usize_as_u32(rec.ip)) else {
+        for (free, rec) in self.free().iter_mut().zip(records) {
+            let Ok(Some(store)) = transition.store(usize_as_u32(rec.ip)) else {
                 break;
             };
-            if let Some(store) = store {
-                if self.reserve().is_err() {
-                    break;
-                }
-                self.push(store);
-            }
+            *free = store;
             number = number.wrapping_add(1);
         }
+        self.len = self.len.wrapping_add(number);
         number
+    }
+}
+
+impl Changes {
+    /// Returns a part that has room for one more store.
+    fn reserve(&mut self) -> Result<&mut Part> {
+        if self.0.last_mut().is_none_or(|part| part.free().is_empty()) {
+            self.0.push(Part::new()?, GFP_KERNEL)?;
+        }
+        self.0.last_mut().ok_or(ENOMEM)
+    }
+
+    /// Adds `transition` of the first of the sites of `records`, those in [`core_text`] that can
+    /// make it, as long as there is memory. Returns their number.
+    fn add_alike(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
+        let text = core_text();
+        let is_there = records.first().is_some_and(|rec| rec.ip >= text.start);
+        let number = records.partition_point(|rec| is_there && rec.ip < text.end);
+        let mut rest = records.get(..number).unwrap_or_default();
+        while !rest.is_empty() {
+            let part = self.reserve();
+            let added = part.map_or(0, |part| part.add_alike(rest, transition));
+            if added == 0 {
+                break;
+            }
+            rest = rest.get(added..).unwrap_or_default();
+        }
+        number.wrapping_sub(rest.len())
     }
 
     /// Does the changes, up to the first that is refused, all others too if `go_on` is set. `done`
@@ -383,7 +440,7 @@ impl Changes {
     fn apply<A: Arch>(&self, go_on: bool, done: &mut usize) -> Result<(), Failure> {
         let mut result = Ok(());
         for part in self.0.iter() {
-            result = result.and(apply_part::<A>(part, go_on, done));
+            result = result.and(apply_part::<A>(part.stores(), go_on, done));
             if result.is_err() && !go_on {
                 break;
             }
@@ -393,7 +450,7 @@ impl Changes {
 
     /// Takes the first `number` changes back.
     fn undo<A: Arch>(&self, number: usize) {
-        let stores = self.0.iter().flat_map(|part| part.iter());
+        let stores = self.0.iter().flat_map(|part| part.stores());
         for store in stores.take(number) {
             let back = Store {
                 old: store.new,
@@ -402,7 +459,7 @@ impl Changes {
             };
             // SAFETY: As for the changes. If one cannot be taken back, that is counted, and ftrace
             // is about to learn of an error anyway.
-            let _ = unsafe { modify_code::<A>(&[back]) };
+            let _ = unsafe { modify_code::<A>(A::UNIT, &[back]) };
         }
     }
 }
@@ -412,7 +469,8 @@ fn apply_part<A: Arch>(stores: &[Store], go_on: bool, done: &mut usize) -> Resul
     let mut change = |stores| {
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
         // is one store for each site.
-        unsafe { modify_code::<A>(stores) }.inspect(|number| *done = done.wrapping_add(*number))
+        unsafe { modify_code::<A>(A::UNIT, stores) }
+            .inspect(|number| *done = done.wrapping_add(*number))
     };
     let mut result = Ok(());
     let mut rest = stores;
@@ -451,7 +509,7 @@ struct Plan<A> {
     is_whole: bool,
     /// The first site that cannot be changed.
     failure: Option<Failure>,
-    /// What the last plain site was asked for, and how its word changed.
+    /// What the last site that changed as all in [`core_text`] do was asked for, and its change.
     last: Option<(Request, Transition)>,
     arch: PhantomData<A>,
 }
@@ -471,18 +529,6 @@ impl<A: Arch> Plan<A> {
         plan
     }
 
-    /// Returns the store that changes the site of `rec` as asked for, [`None`] if that takes none.
-    fn store(&mut self, rec: &dyn_ftrace, request: Request) -> Result<Option<Store>, Refusal> {
-        let layout = A::layout(rec.ip);
-        let (from, to) = request.contents::<A>(rec)?;
-        let store = layout.store(usize_as_u32(rec.ip), from, to)?;
-        if A::is_plain(rec) && request.is_met_by(from, to) {
-            let at_ip = layout.at_ip(from, to);
-            self.last = at_ip.map(|transition| (request, transition));
-        }
-        Ok(store)
-    }
-
     /// Adds changes of sites that change alike, as many as there is memory for, and returns their
     /// number.
     fn add(&mut self, records: &[dyn_ftrace], request: Request) -> usize {
@@ -494,34 +540,33 @@ impl<A: Arch> Plan<A> {
                 &mut self.others
             };
             if let Some((_, transition)) = self.last.filter(|(last, _)| *last == request) {
-                let added = changes.add_plain::<A>(rest, &transition);
+                let added = changes.add_alike(rest, &transition);
                 rest = rest.get(added..).unwrap_or_default();
             }
             let Some((rec, behind)) = rest.split_first() else {
                 break;
             };
-            if changes.reserve().is_err() {
+            let Ok(part) = changes.reserve() else {
                 self.is_whole = false;
                 break;
+            };
+            match request.store::<A>(rec) {
+                Ok((store, transition)) => {
+                    if let Some(store) = store {
+                        part.push(store);
+                    }
+                    if let Some(transition) = transition {
+                        self.last = Some((request, transition));
+                    }
+                }
+                Err(refusal) => {
+                    STATS.count(Err(refusal));
+                    self.failure.get_or_insert((rec, refusal));
+                }
             }
-            self.add_any(rec, request);
             rest = behind;
         }
         records.len().wrapping_sub(rest.len())
-    }
-
-    /// Adds the change of any site, for which there is room.
-    #[inline(never)]
-    fn add_any(&mut self, rec: &dyn_ftrace, request: Request) {
-        match self.store(rec, request) {
-            Ok(Some(store)) if request.is_call() => self.calls.push(store),
-            Ok(Some(store)) => self.others.push(store),
-            Ok(None) => {}
-            Err(refusal) => {
-                STATS.count(Err(refusal));
-                self.failure.get_or_insert((rec, refusal));
-            }
-        }
     }
 
     /// Does the changes. If one is refused, no more sites are turned on; `done` is increased by the

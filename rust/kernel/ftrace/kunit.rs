@@ -344,9 +344,9 @@ unsafe impl Machine for InUse {
     fn publish(stores: &[Store]) {
         Self::call(1);
         for store in stores {
-            let (start, size) = (store.address as usize, store.unit.size() as usize);
+            let start = store.address as usize;
             // SAFETY: The word is in the memory of a `Text`.
-            unsafe { bindings::flush_icache_range(start, start + size) };
+            unsafe { bindings::flush_icache_range(start, start + 1) };
         }
     }
 
@@ -463,7 +463,7 @@ mod tests {
                 let old = site.words();
                 let store = layout.store(ip, from, to).map_err(|_| EINVAL)?;
                 // SAFETY: Nobody else uses this memory, and there is one store.
-                let result = unsafe { text::apply::<InUse>(store.as_slice()) };
+                let result = unsafe { text::apply::<InUse>(layout.unit, store.as_slice()) };
                 assert_eq!(result, Ok(1));
                 assert_eq!(RETURNED.load(Relaxed), 2);
                 InUse::call(2);
@@ -633,7 +633,6 @@ mod tests {
             let address = |offset| usize_as_u32(text.at(offset));
             let store = |address| Store {
                 address,
-                unit,
                 old: 0,
                 new: NEW,
             };
@@ -643,7 +642,7 @@ mod tests {
             for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
                 BROKEN_AFTER.store(broken_after, Relaxed);
                 // SAFETY: Nobody else uses this memory.
-                let result = unsafe { text::apply::<Broken>(&stores) };
+                let result = unsafe { text::apply::<Broken>(unit, &stores) };
                 assert_eq!(result, fault(faulty, Refusal::Unwritable));
                 assert_eq!(text::read(first, unit), Ok(0));
                 assert_eq!(text::read(second, unit), Ok(0));
@@ -653,7 +652,7 @@ mod tests {
             let stores = [store(before), store(first), store(second), store(behind)];
             BROKEN_AFTER.store(3, Relaxed);
             // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(&stores) };
+            let result = unsafe { text::apply::<Broken>(unit, &stores) };
             assert_eq!(result, Ok(3));
             for address in [before, first, second] {
                 assert_eq!(text::read(address, unit), Ok(NEW));
@@ -662,7 +661,7 @@ mod tests {
             // What is not aligned takes more than one store.
             let unaligned = address(0) + unit.size() / 2;
             // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(&[store(unaligned)]) };
+            let result = unsafe { text::apply::<Broken>(unit, &[store(unaligned)]) };
             assert_eq!(result, fault(unaligned, Refusal::Unsuitable));
 
             // The second of three words is not what it is thought to be: none changes.
@@ -670,14 +669,14 @@ mod tests {
             stores[1].old = 1;
             BROKEN_AFTER.store(1, Relaxed);
             // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(&stores) };
+            let result = unsafe { text::apply::<Broken>(unit, &stores) };
             assert_eq!(result, fault(address(8), Refusal::Unexpected(1)));
             assert_eq!(text::read(address(0), unit), Ok(0));
 
             // A store changes what it is to change and nothing beside it.
             BROKEN_AFTER.store(1, Relaxed);
             // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(&[store(address(32))]) };
+            let result = unsafe { text::apply::<Broken>(unit, &[store(address(32))]) };
             assert_eq!(result, Ok(1));
             assert_eq!(text::read(address(32), unit), Ok(NEW));
             assert_eq!(text::read(address(32) - unit.size(), unit), Ok(0));

@@ -583,37 +583,49 @@ pub struct Content {
 pub struct Store {
     /// Address of the word.
     pub address: u32,
-    /// What the word is.
-    pub unit: Unit,
     /// The word that must be there before.
     pub old: u32,
     /// The word that replaces it.
     pub new: u32,
 }
 
+impl Store {
+    /// What a place for a store holds while there is none.
+    pub const EMPTY: Self = Self {
+        address: 0,
+        old: 0,
+        new: 0,
+    };
+}
+
 /// The stores to the words of a site that differ between two contents, in the order of their
 /// addresses. There is room for those of one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stores {
+    unit: Unit,
     list: [Store; MAX_WORDS],
     len: usize,
 }
 
 impl Stores {
-    /// No stores.
-    pub const NONE: Self = Self {
-        list: [Store {
-            address: 0,
-            unit: Unit::Word,
-            old: 0,
-            new: 0,
-        }; MAX_WORDS],
-        len: 0,
-    };
+    /// Returns no stores, for layouts of a unit.
+    pub const fn new(unit: Unit) -> Self {
+        Self {
+            unit,
+            list: [Store::EMPTY; MAX_WORDS],
+            len: 0,
+        }
+    }
+
+    /// Returns what each store writes.
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
 
     /// Adds the stores that turn `from` into `to` in the site of a layout at `ip`.
     ///
-    /// [`Err`] if a target is out of reach, `ip` is not aligned or there is no room.
+    /// [`Err`] if a target is out of reach, `ip` is not aligned, there is no room or the layout is
+    /// of another unit.
     #[inline]
     pub fn add(
         &mut self,
@@ -622,6 +634,9 @@ impl Stores {
         from: Content,
         to: Content,
     ) -> Result<(), OutOfReach> {
+        if layout.unit != self.unit {
+            return Err(OutOfReach);
+        }
         for word in layout.words {
             if let Some(store) = layout.transition(word, from, to).store(word.address(ip))? {
                 *self.list.get_mut(self.len).ok_or(OutOfReach)? = store;
@@ -659,19 +674,27 @@ impl Transition {
             return Err(OutOfReach);
         }
         let encode = |(slot, target): (Slot, u32)| match slot {
-            // Most often one of the two.
+            // What most sites change between.
             Slot::Insn(insn) => Ok(Some(insn)),
+            Slot::A32Bl => a32::bl(address, target).map(Some).ok_or(OutOfReach),
+            Slot::MipsJal => mips::jal(address, target).map(Some).ok_or(OutOfReach),
             slot => slot.encode(address, target),
         };
         let (old, new) = (encode(old)?, encode(new)?);
         let changed = old.zip(new).filter(|(old, new)| old != new);
-        Ok(changed.map(|(old, new)| Store {
-            address,
-            unit,
-            old,
-            new,
-        }))
+        Ok(changed.map(|(old, new)| Store { address, old, new }))
     }
+}
+
+/// Returns what is written to change a site of `layouts`, which is the same for all of them.
+pub const fn common_unit(layouts: &[&Layout]) -> Unit {
+    let unit = layouts[0].unit;
+    let mut i = 1;
+    while i < layouts.len() {
+        assert!(layouts[i].unit as u32 == unit as u32);
+        i += 1;
+    }
+    unit
 }
 
 impl Layout {

@@ -122,6 +122,7 @@ pub fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
 
 /// Stores to the words of one page, in the order in which they are done.
 struct Page<'a> {
+    unit: Unit,
     first: &'a Store,
     others: &'a [Store],
 }
@@ -130,33 +131,64 @@ impl<'a> Page<'a> {
     /// Takes the stores to one page from the start of `stores`, and compares each word with what
     /// it must be. Returns the rest too; [`None`] if there are no stores.
     #[inline]
-    fn compare<M: Machine>(stores: &'a [Store]) -> Result<Option<(Self, &'a [Store])>, Fault> {
+    fn compare<M: Machine>(
+        unit: Unit,
+        stores: &'a [Store],
+    ) -> Result<Option<(Self, &'a [Store])>, Fault> {
         let Some(first) = stores.first() else {
             return Ok(None);
         };
         // A page can be read if one word of it can.
-        if first.unit.is_aligned(first.address) {
-            read(first.address, first.unit).map_err(|reason| first.fault(reason))?;
+        if unit.is_aligned(first.address) {
+            read(first.address, unit).map_err(|reason| first.fault(reason))?;
         }
+        // SAFETY: The word that was read is in the page, unless it is refused.
+        let number = unsafe {
+            match unit {
+                Unit::Half => Self::compare_all::<M>(Unit::Half, first, stores),
+                Unit::Word => Self::compare_all::<M>(Unit::Word, first, stores),
+            }
+        }?;
+        let (page, rest) = stores.split_at_checked(number).unwrap_or((stores, &[]));
+        let others = page.get(1..).unwrap_or_default();
+        Ok(Some((
+            Self {
+                unit,
+                first,
+                others,
+            },
+            rest,
+        )))
+    }
+
+    /// Compares the words of the page of `first`, the first of `stores`. Returns their number.
+    ///
+    /// # Safety
+    ///
+    /// If `first` is aligned, its page is mapped.
+    #[inline(always)] // Once for each unit, which the loop takes for granted.
+    unsafe fn compare_all<M: Machine>(
+        unit: Unit,
+        first: &Store,
+        stores: &[Store],
+    ) -> Result<usize, Fault> {
         let mut number = 0usize;
         for store in stores {
             if (store.address ^ first.address) as usize & PAGE_MASK != 0 {
                 break;
             }
-            if !store.unit.is_aligned(store.address) {
+            if !unit.is_aligned(store.address) {
                 return Err(store.fault(Refusal::Unsuitable));
             }
-            // SAFETY: The address is aligned, and the word above is in its page: `first` is aligned
-            // too, since it has been here before any other.
-            let insn = unsafe { M::read_mapped(store.address as usize, store.unit) };
+            // SAFETY: The address is aligned, and by the safety requirements the page is mapped:
+            // `first` is aligned too, since it has been here before any other.
+            let insn = unsafe { M::read_mapped(store.address as usize, unit) };
             if insn != store.old {
                 return Err(store.fault(Refusal::Unexpected(store.old)));
             }
             number = number.wrapping_add(1);
         }
-        let (page, rest) = stores.split_at_checked(number).unwrap_or((stores, &[]));
-        let others = page.get(1..).unwrap_or_default();
-        Ok(Some((Self { first, others }, rest)))
+        Ok(number)
     }
 
     /// Returns how far the page is from its alias with an index.
@@ -178,11 +210,11 @@ impl<'a> Page<'a> {
     /// `distance` is what [`alias`](Self::alias) returned, the alias has not been released, and the
     /// word is the caller's.
     unsafe fn put_first(&self, distance: usize) -> Result<(), Fault> {
-        let Self { first, .. } = self;
+        let Self { unit, first, .. } = self;
         let to = (first.address as usize).wrapping_add(distance) as *mut c_void;
         // SAFETY: The safety requirements of `Machine` make this the address of the text for
         // writing, which is the caller's by the safety requirements. The callee copes with a fault.
-        match unsafe { bindings::put_insn_nofault(to, first.new, first.unit.size() as usize) } {
+        match unsafe { bindings::put_insn_nofault(to, first.new, unit.size() as usize) } {
             0 => Ok(()),
             _ => Err(first.fault(Refusal::Unwritable)),
         }
@@ -194,10 +226,10 @@ impl<'a> Page<'a> {
     ///
     /// It succeeded with the same distance, and the alias has not been released since.
     unsafe fn take_first_back<M: Machine>(&self, distance: usize) {
-        let Self { first, .. } = self;
+        let Self { unit, first, .. } = self;
         let to = (first.address as usize).wrapping_add(distance);
         // SAFETY: By the safety requirements. The address is aligned since `compare`.
-        unsafe { M::write_mapped(to, first.unit, first.old) };
+        unsafe { M::write_mapped(to, *unit, first.old) };
     }
 
     /// Does the other stores.
@@ -207,17 +239,33 @@ impl<'a> Page<'a> {
     /// As for [`take_first_back`](Self::take_first_back), and the words are the caller's.
     #[inline]
     unsafe fn put_others<M: Machine>(&self, distance: usize) {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            match self.unit {
+                Unit::Half => self.put_all::<M>(Unit::Half, distance),
+                Unit::Word => self.put_all::<M>(Unit::Word, distance),
+            }
+        }
+    }
+
+    /// Does the other stores.
+    ///
+    /// # Safety
+    ///
+    /// As for [`put_others`](Self::put_others).
+    #[inline(always)] // As `compare_all`.
+    unsafe fn put_all<M: Machine>(&self, unit: Unit, distance: usize) {
         for store in self.others {
             let to = (store.address as usize).wrapping_add(distance);
             // SAFETY: By the safety requirements: a page can be written if one word of it can. The
             // address is aligned since `compare`.
-            unsafe { M::write_mapped(to, store.unit, store.new) };
+            unsafe { M::write_mapped(to, unit, store.new) };
         }
     }
 }
 
 /// Does the first of `stores`, those before the first one in a third page: all of these or none.
-/// Returns their number, which is 0 only if there are no stores.
+/// Returns their number, which is 0 only if there are no stores. Each of them writes a `unit`.
 ///
 /// Each word is compared before the first store. Between the first store and the moment when this
 /// processor executes the new words, nothing runs that ftrace can trace; a processor that executes
@@ -229,11 +277,11 @@ impl<'a> Page<'a> {
 /// that goes on later, can observe that more than one word of a site changes: either there is only
 /// one store for each site or the sites are not in use yet.
 #[inline(never)] // The audit of the object code starts from it.
-pub unsafe fn apply<M: Machine>(stores: &[Store]) -> Result<usize, Fault> {
-    let Some((page, rest)) = Page::compare::<M>(stores)? else {
+pub unsafe fn apply<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
+    let Some((page, rest)) = Page::compare::<M>(unit, stores)? else {
         return Ok(0);
     };
-    let (next, rest) = match Page::compare::<M>(rest)? {
+    let (next, rest) = match Page::compare::<M>(unit, rest)? {
         Some((next, rest)) => (Some(next), rest),
         None => (None, rest),
     };

@@ -121,13 +121,13 @@ fn switch<A: Trampolines>(
     call: Content,
 ) -> Result<(), Refusal> {
     let ip = usize_as_u32(trampoline.wrapping_add(A::OPS_OFFSET));
-    let mut stores = Stores::NONE;
+    let mut stores = Stores::new(A::OPS.unit);
     stores.add(&A::OPS, ip, from, to)?;
     let call_ip = usize_as_u32(trampoline.wrapping_add(A::CALL_OFFSET));
     stores.add(&A::OPS_CALL, call_ip, call_of::<A>(trampoline)?, call)?;
     // SAFETY: ftrace calls the hooks one at a time, and nobody else changes trampolines. Nothing
     // executes this one.
-    unsafe { modify_code::<A>(&stores) }?;
+    unsafe { modify_code::<A>(stores.unit(), &stores) }?;
     Ok(())
 }
 
@@ -179,7 +179,7 @@ fn update_call<A: Trampolines>(trampoline: usize, call: Content) {
             let Ok(store) = store else { return };
             // SAFETY: ftrace calls the hooks one at a time, and nobody else changes trampolines.
             // There is only one store.
-            let number = unsafe { modify_code::<A>(store.as_slice()) };
+            let number = unsafe { modify_code::<A>(A::OPS_CALL.unit, store.as_slice()) };
             done = number.map(|_| ()).map_err(Refusal::from);
         },
         A::synchronise,

@@ -12,6 +12,8 @@
  *	echo 100000 > calls
  *	cat calls			# how many nanoseconds they took
  *
+ *	echo 60 > held			# ops on another function, until 0 are asked for
+ *
  * What samples/ftrace/ftrace-ops.c cannot do: it calls functions of its own
  * only, and not while a tracer is on that was not there when it was loaded.
  */
@@ -183,6 +185,51 @@ static const struct kernel_param_ops calls_ops = {
 
 module_param_cb(calls, &calls_ops, NULL, 0600);
 MODULE_PARM_DESC(calls, "Calls the function this many times, then reads as nanoseconds");
+
+/* Holding ops, to see what memory they take */
+
+static struct bench_ops *held_ops;
+static unsigned int nr_held;
+
+static void drop_held(void)
+{
+	remove_ops(held_ops, nr_held);
+	kfree(held_ops);
+	held_ops = NULL;
+	nr_held = 0;
+}
+
+static int held_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned int nr;
+	int ret;
+
+	ret = kstrtouint(val, 0, &nr);
+	if (ret)
+		return ret;
+	drop_held();
+	if (!nr)
+		return 0;
+	held_ops = kcalloc(nr, sizeof(*held_ops), GFP_KERNEL);
+	if (!held_ops)
+		return -ENOMEM;
+	nr_held = nr;
+	ret = add_ops(held_ops, nr, (unsigned long)ftrace_bench_other);
+	if (ret)
+		drop_held();
+	return ret;
+}
+
+static const struct kernel_param_ops held_param_ops = { .set = held_set };
+
+module_param_cb(held, &held_param_ops, NULL, 0200);
+MODULE_PARM_DESC(held, "Ops on another function to keep");
+
+static unsigned int record_bytes = sizeof(struct dyn_ftrace);
+module_param(record_bytes, uint, 0400);
+MODULE_PARM_DESC(record_bytes, "What ftrace keeps of a site");
+
+module_exit(drop_held);
 
 MODULE_DESCRIPTION("Work to measure ftrace by");
 MODULE_LICENSE("GPL");

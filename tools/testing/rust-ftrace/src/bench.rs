@@ -85,6 +85,12 @@ const CALLS: &[(&str, &str)] = &[
     ("function_graph_module", "call in a module: function_graph tracer"),
 ];
 
+/// What memory things take, by the guest's names for them.
+const MEMORY: &[(&str, &str)] = &[
+    ("record_bytes", "memory: bytes for a site"),
+    ("ops_bytes", "memory: bytes for an ops on one function"),
+];
+
 /// What turning sites on, or off, takes, in instructions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Change {
@@ -198,6 +204,10 @@ fn measure(
         .context("no time with interrupts off")?;
     figure("toggling all: interrupts off at most", worst * 1000.0);
 
+    for (name, title) in MEMORY {
+        let bytes = calls.get(*name).context("the guest measured no memory")?;
+        figure(title, *bytes);
+    }
     figure("vmlinux: bytes of text", kernel.text_size()? as f64);
     figure("vmlinux: bytes of data", kernel.data_size()? as f64);
     Ok(Costs { figures, toggles })

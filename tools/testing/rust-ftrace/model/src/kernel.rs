@@ -104,6 +104,8 @@ pub enum Event {
 
 #[derive(Default)]
 struct Text {
+    /// Number of bytes of a word.
+    size: u32,
     words: BTreeMap<u32, u32>,
     events: Vec<Event>,
 }
@@ -130,8 +132,10 @@ unsafe impl Machine for Recorder {
         let [Some(first), Some(last)] = [stores.first(), stores.last()] else {
             return;
         };
-        let event = Event::Publish(first.address, last.address + last.unit.size());
-        TEXT.with_borrow_mut(|text| text.events.push(event));
+        TEXT.with_borrow_mut(|text| {
+            let end = last.address + text.size;
+            text.events.push(Event::Publish(first.address, end));
+        });
     }
 
     unsafe fn read_mapped(address: usize, unit: Unit) -> u32 {
@@ -156,12 +160,17 @@ unsafe impl Machine for Recorder {
 }
 
 /// Does `stores` to text that consists of `words`, as the backend does, and returns what it did.
-pub fn apply(words: &BTreeMap<u32, u32>, stores: &[Store]) -> (Result<usize, Fault>, Vec<Event>) {
+pub fn apply(
+    words: &BTreeMap<u32, u32>,
+    unit: Unit,
+    stores: &[Store],
+) -> (Result<usize, Fault>, Vec<Event>) {
     TEXT.set(Text {
+        size: unit.size(),
         words: words.clone(),
         events: Vec::new(),
     });
     // SAFETY: The text is this thread's.
-    let result = unsafe { text::apply::<Recorder>(stores) };
+    let result = unsafe { text::apply::<Recorder>(unit, stores) };
     (result, TEXT.take().events)
 }

@@ -17,6 +17,7 @@ use crate::{
         State,
         Store,
         Stores,
+        Unit,
         MAX_WORDS, //
     }, //
 };
@@ -88,18 +89,20 @@ fn pointing(code: &Code, mut change: Change) -> Change {
 
 /// Does `stores`, which make `changes`, by the backend's own `text::apply()`, and returns what it
 /// did as steps.
-fn apply(code: &mut Code, changes: &[Change], stores: &[Store]) -> Vec<Step> {
+fn apply(code: &mut Code, changes: &[Change], unit: Unit, stores: &[Store]) -> Vec<Step> {
     let sites = changes.iter().map(|change| code.site(change.place));
     let mut memory = sites.flat_map(Site::memory).collect();
-    let (result, events) = kernel::apply(&memory, stores);
+    let (result, events) = kernel::apply(&memory, unit, stores);
     assert_eq!(result, Ok(stores.len()), "{changes:x?}");
     let steps = events
         .iter()
         .filter_map(|event| match *event {
-            Event::Read(address) => compares(&memory, address, stores).then_some(Step::Compare {
-                address,
-                old: memory[&address],
-            }),
+            Event::Read(address) => {
+                compares(&memory, address, unit, stores).then_some(Step::Compare {
+                    address,
+                    old: memory[&address],
+                })
+            }
             Event::Store(address, new) => {
                 let old = memory.insert(address, new)?;
                 Some(Step::Store { address, old, new })
@@ -115,11 +118,11 @@ fn apply(code: &mut Code, changes: &[Change], stores: &[Store]) -> Vec<Step> {
 
 /// Returns whether what is read at `address` decides about the change: whether nothing is written
 /// if the word there is another one.
-fn compares(memory: &BTreeMap<u32, u32>, address: u32, stores: &[Store]) -> bool {
+fn compares(memory: &BTreeMap<u32, u32>, address: u32, unit: Unit, stores: &[Store]) -> bool {
     let mut other = memory.clone();
     // A halfword stays one.
     other.insert(address, memory[&address] ^ 0xffff);
-    let (result, events) = kernel::apply(&other, stores);
+    let (result, events) = kernel::apply(&other, unit, stores);
     result.is_err() && !events.iter().any(|event| matches!(event, Event::Store(..)))
 }
 
@@ -127,11 +130,11 @@ fn compares(memory: &BTreeMap<u32, u32>, address: u32, stores: &[Store]) -> bool
 pub fn initialise(code: &mut Code, change: Change) {
     let change = pointing(code, change);
     let site = code.site(change.place);
-    let mut stores = Stores::NONE;
+    let mut stores = Stores::new(site.layout.unit);
     stores
         .add(site.layout, site.ip, site.content, change.to)
         .expect("the model's addresses are within reach");
-    apply(code, &[change], &stores);
+    apply(code, &[change], stores.unit(), &stores);
     let site = &mut code.sites[change.place as usize];
     site.contents = vec![site.words];
 }
@@ -144,11 +147,12 @@ pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {
     for change in changes {
         let change = pointing(code, *change);
         let site = code.site(change.place);
+        let unit = site.layout.unit;
         let store = site
             .layout
             .store(site.ip, site.content, change.to)
             .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));
-        steps.extend(apply(code, &[change], store.as_slice()));
+        steps.extend(apply(code, &[change], unit, store.as_slice()));
     }
     steps.extend([Step::Synchronise, Step::Go]);
     steps
@@ -217,13 +221,13 @@ fn switch(code: &mut Code, state: State, ops: u32) -> Vec<Step> {
         to(Place::Ops, state, ops),
         to(Place::OpsCall, State::Off, 0),
     ];
-    let mut stores = Stores::NONE;
+    let mut stores = Stores::new(code.site(Place::Ops).layout.unit);
     for change in &changes {
         let site = code.site(change.place);
         let added = stores.add(site.layout, site.ip, site.content, change.to);
         added.expect("any address can be that of an ops, and to be off is possible everywhere");
     }
-    apply(code, &changes, &stores)
+    apply(code, &changes, stores.unit(), &stores)
 }
 
 /// Returns the stores that change a site, without the rule that there is only one, and notes that
@@ -231,7 +235,7 @@ fn switch(code: &mut Code, state: State, ops: u32) -> Vec<Step> {
 pub fn stores(code: &mut Code, change: Change) -> Vec<Step> {
     let change = pointing(code, change);
     let site = &mut code.sites[change.place as usize];
-    let mut stores = Stores::NONE;
+    let mut stores = Stores::new(site.layout.unit);
     stores
         .add(site.layout, site.ip, site.content, change.to)
         .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));

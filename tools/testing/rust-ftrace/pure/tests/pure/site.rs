@@ -16,6 +16,7 @@ use ftrace_pure::{
         t32, //
     },
     site::{
+        common_unit,
         Content,
         Layout,
         OutOfReach,
@@ -139,7 +140,7 @@ fn stores(
     from: Content,
     to: Content,
 ) -> core::result::Result<Stores, OutOfReach> {
-    let mut stores = Stores::NONE;
+    let mut stores = Stores::new(layout.unit);
     stores.add(layout, ip, from, to)?;
     Ok(stores)
 }
@@ -226,7 +227,6 @@ fn stores_are_those_of_the_tables() {
                 .filter(|(row, _)| row[from] != row[to])
                 .map(|(row, address)| Store {
                     address,
-                    unit: layout.unit,
                     old: row[from],
                     new: row[to],
                 })
@@ -249,6 +249,18 @@ fn stores_are_those_of_the_tables() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_stored_together_is_of_one_unit() {
+    let (compiled, off) = (content(State::Compiled, MCOUNT), content(State::Off, ENTRY));
+    let mut stores = Stores::new(Unit::Half);
+    let added = stores.add(&A32_MCOUNT, IP, compiled, off);
+    assert_eq!((added, stores.len()), (Err(OutOfReach), 0));
+
+    assert_eq!(common_unit(&[&MIPS_CORE, &MIPS_MODULE]), Unit::Word);
+    let mixed = std::panic::catch_unwind(|| common_unit(&[&A32_MCOUNT, &T32_MCOUNT]));
+    assert!(mixed.is_err());
 }
 
 #[test]
@@ -280,7 +292,7 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
             let disabled = memory;
             for (from, to, after) in [(off, on, enabled), (on, off, disabled)] {
                 let store = layout.store(ip, from, to).expect(name).expect(name);
-                assert_eq!((store.address, store.unit), (ip, layout.unit), "{name}");
+                assert_eq!(store.address, ip, "{name}");
                 let at_ip = layout.at_ip(from, to).expect(name);
                 assert_eq!(at_ip.store(ip), Ok(Some(store)), "{name}");
                 apply(layout, ip, &mut memory, store);
@@ -642,12 +654,7 @@ fn ops_are_told_and_taken_back_by_the_stores_of_the_tables() {
                 .zip(table)
                 .map(|(address, row)| (address, columns.map(|column| row[column])))
                 .filter(|(_, [old, new])| old != new)
-                .map(|(address, [old, new])| Store {
-                    address,
-                    unit: Unit::Word,
-                    old,
-                    new,
-                })
+                .map(|(address, [old, new])| Store { address, old, new })
                 .collect();
             let stores = stores(layout, IP, from, to).expect(name);
             assert_eq!(*stores, *expected, "{name}: {from:x?} to {to:x?}");
@@ -701,7 +708,6 @@ fn any_address_of_an_ops_survives_a_round_trip() {
             let mut memory = compiled;
             for (from, to) in [(off, on), (on, off)] {
                 for &store in stores(layout, ip, from, to).expect(name).iter() {
-                    assert_eq!(store.unit, Unit::Word, "{name}");
                     apply(layout, ip, &mut memory, store);
                 }
                 let decoded = layout.decode(ip, &memory, State::On);
