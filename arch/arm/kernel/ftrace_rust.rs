@@ -63,12 +63,18 @@ const MCOUNT: &Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
 /// calls could be the one whose site is being changed.
 const POKE: [u32; MAX_PAGES] = [FIX_FTRACE_POKE0, FIX_FTRACE_POKE1];
 
-/// Returns whether the text at `address` may be mapped read-only.
+/// Returns the page of one of [`POKE`].
+fn poke_page(slot: u32) -> usize {
+    // SAFETY: `slot` is a slot of the fixmap.
+    unsafe { bindings::fix_to_virt(slot) }
+}
+
+/// Returns whether text, the kernel's if `is_core` is set, may be mapped read-only.
 ///
 /// The answer for the kernel changes once, while processors run: never between a store and what
 /// belongs to it.
-fn is_read_only(address: usize) -> bool {
-    if !is_core_text(address) {
+fn is_read_only(is_core: bool) -> bool {
+    if !is_core {
         return cfg!(CONFIG_STRICT_MODULE_RWX);
     }
     // SAFETY: May be read any time.
@@ -87,12 +93,13 @@ fn is_core_text(address: usize) -> bool {
 // calls assembly.
 unsafe impl Machine for Arm {
     fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
-        if !is_read_only(address) {
+        let is_core = is_core_text(address);
+        if !is_read_only(is_core) {
             return Ok(address & PAGE_MASK);
         }
         let slot = *POKE.get(index).ok_or(EINVAL)?;
 
-        let phys = if is_core_text(address) {
+        let phys = if is_core {
             // SAFETY: The kernel image is in the linear map.
             unsafe { bindings::virt_to_phys(address as *const c_void) }
         } else {
@@ -106,12 +113,11 @@ unsafe impl Machine for Arm {
         };
         // SAFETY: The slot is only used here, by one processor at a time.
         unsafe { bindings::set_fixmap(slot, phys) };
-        // SAFETY: `slot` is a slot of the fixmap.
-        Ok(unsafe { bindings::fix_to_virt(slot) })
+        Ok(poke_page(slot))
     }
 
-    fn release(address: usize, index: usize, _irq: &LocalInterruptDisabled) {
-        if let Some(slot) = POKE.get(index).filter(|_| is_read_only(address)) {
+    fn release(alias: usize, index: usize, _irq: &LocalInterruptDisabled) {
+        if let Some(slot) = POKE.get(index).filter(|slot| alias == poke_page(**slot)) {
             // SAFETY: The slot is only used here, by one processor at a time.
             unsafe { bindings::clear_fixmap(*slot) };
         }

@@ -63,7 +63,7 @@ unsafe impl Machine for Mips {
         Ok(address & PAGE_MASK)
     }
 
-    fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn release(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
     fn publish(stores: &[Store]) {
         for store in stores {

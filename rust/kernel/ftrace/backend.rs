@@ -395,14 +395,13 @@ impl Part {
     /// Adds `transition` of the first of the sites of `records`, those that can make it, as long
     /// as there is room. Returns their number.
     fn add_alike(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
-        let mut number = 0usize;
-        for (free, rec) in self.free().iter_mut().zip(records) {
-            let Ok(Some(store)) = transition.store(usize_as_u32(rec.ip)) else {
-                break;
-            };
-            *free = store;
-            number = number.wrapping_add(1);
+        let free = self.free();
+        let number = free.len().min(records.len());
+        let stores = free.get_mut(..number).unwrap_or_default();
+        for (store, rec) in stores.iter_mut().zip(records) {
+            store.address = usize_as_u32(rec.ip);
         }
+        let number = transition.fill(stores);
         self.len = self.len.wrapping_add(number);
         number
     }

@@ -303,7 +303,7 @@ unsafe impl Machine for Broken {
         }
     }
 
-    fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn release(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
     fn publish(_stores: &[Store]) {}
 
@@ -339,7 +339,7 @@ unsafe impl Machine for InUse {
         Ok(address & PAGE_MASK)
     }
 
-    fn release(_address: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn release(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
     fn publish(stores: &[Store]) {
         Self::call(1);

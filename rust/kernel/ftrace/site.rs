@@ -119,6 +119,18 @@ impl Slot {
         }
     }
 
+    /// Sets a word of each of `stores` to what the slot holds at its address for `target`, up to
+    /// the first for which that cannot be expressed or is kept. Returns their number.
+    fn fill(self, target: u32, stores: &mut [Store], word: fn(&mut Store) -> &mut u32) -> usize {
+        // What most sites change between has loops of its own.
+        match self {
+            Slot::Insn(insn) => fill_with(stores, word, |_| Some(insn)),
+            Slot::A32Bl => fill_with(stores, word, |pc| a32::bl(pc, target)),
+            Slot::MipsJal => fill_with(stores, word, |pc| mips::jal(pc, target)),
+            slot => fill_with(stores, word, |pc| slot.encode(pc, target).ok().flatten()),
+        }
+    }
+
     /// Returns what the word at `pc`, the first of `words`, adds to the target of the site,
     /// [`None`] if the slot does not hold such an instruction.
     ///
@@ -180,6 +192,25 @@ impl Slot {
             _ => false,
         }
     }
+}
+
+/// Sets a word of each of `stores` to what `encode` returns for its address, up to [`None`].
+/// Returns their number.
+#[inline(always)]
+fn fill_with(
+    stores: &mut [Store],
+    word: fn(&mut Store) -> &mut u32,
+    encode: impl Fn(u32) -> Option<u32>,
+) -> usize {
+    let mut number = 0usize;
+    for store in stores {
+        let Some(insn) = encode(store.address) else {
+            break;
+        };
+        *word(store) = insn;
+        number = number.wrapping_add(1);
+    }
+    number
 }
 
 /// Returns `target`, a pointer to T32 code, as the address of its first instruction.
@@ -626,7 +657,6 @@ impl Stores {
     ///
     /// [`Err`] if a target is out of reach, `ip` is not aligned, there is no room or the layout is
     /// of another unit.
-    #[inline]
     pub fn add(
         &mut self,
         layout: &Layout,
@@ -673,16 +703,24 @@ impl Transition {
         if !unit.is_aligned(address) {
             return Err(OutOfReach);
         }
-        let encode = |(slot, target): (Slot, u32)| match slot {
-            // What most sites change between.
-            Slot::Insn(insn) => Ok(Some(insn)),
-            Slot::A32Bl => a32::bl(address, target).map(Some).ok_or(OutOfReach),
-            Slot::MipsJal => mips::jal(address, target).map(Some).ok_or(OutOfReach),
-            slot => slot.encode(address, target),
-        };
+        let encode = |(slot, target): (Slot, u32)| slot.encode(address, target);
         let (old, new) = (encode(old)?, encode(new)?);
         let changed = old.zip(new).filter(|(old, new)| old != new);
         Ok(changed.map(|(old, new)| Store { address, old, new }))
+    }
+
+    /// Makes each of `stores` that which makes the change to the word at its address, up to the
+    /// first address for which [`store`](Self::store) fails. Returns their number.
+    ///
+    /// A change that takes no store becomes one that stores what is there.
+    pub fn fill(&self, stores: &mut [Store]) -> usize {
+        let Self { unit, old, new } = *self;
+        let is_aligned = |store: &Store| unit.is_aligned(store.address);
+        let number = stores.iter().take_while(|store| is_aligned(store)).count();
+        let stores = stores.get_mut(..number).unwrap_or_default();
+        let number = old.0.fill(old.1, stores, |store| &mut store.old);
+        let stores = stores.get_mut(..number).unwrap_or_default();
+        new.0.fill(new.1, stores, |store| &mut store.new)
     }
 }
 
@@ -797,7 +835,6 @@ impl Layout {
     /// [`Err`] if a target is out of reach, if `ip` is not aligned, or if the contents differ in
     /// another word than that at `ip`: two targets in [`T32_MCOUNT`] or [`MIPS_MODULE`] can differ
     /// in two words.
-    #[inline]
     pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Option<Store>, OutOfReach> {
         let mut at_ip = None;
         for word in self.words {

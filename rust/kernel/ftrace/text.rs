@@ -36,8 +36,8 @@ pub unsafe trait Machine {
     /// At most one page at a time for each `index` below [`MAX_PAGES`].
     fn alias(address: usize, index: usize, irq: &LocalInterruptDisabled) -> Result<usize>;
 
-    /// Ends the use of what [`alias`](Self::alias) returned.
-    fn release(address: usize, index: usize, irq: &LocalInterruptDisabled);
+    /// Ends the use of `alias`, which [`alias`](Self::alias) returned for an index.
+    fn release(alias: usize, index: usize, irq: &LocalInterruptDisabled);
 
     /// Makes `stores` the instructions that this processor executes. Other processors have to
     /// [`synchronise`](Self::synchronise) yet.
@@ -191,16 +191,25 @@ impl<'a> Page<'a> {
         Ok(number)
     }
 
+    /// Returns the page's address.
+    fn start(&self) -> usize {
+        self.first.address as usize & PAGE_MASK
+    }
+
     /// Returns how far the page is from its alias with an index.
     fn alias<M: Machine>(
         &self,
         index: usize,
         irq: &LocalInterruptDisabled,
     ) -> Result<usize, Fault> {
-        let address = self.first.address as usize;
-        let alias = M::alias(address, index, irq);
+        let alias = M::alias(self.first.address as usize, index, irq);
         let alias = alias.map_err(|_| self.first.fault(Refusal::Unwritable))?;
-        Ok(alias.wrapping_sub(address & PAGE_MASK))
+        Ok(alias.wrapping_sub(self.start()))
+    }
+
+    /// Releases the alias with an index, which is `distance` away.
+    fn release<M: Machine>(&self, distance: usize, index: usize, irq: &LocalInterruptDisabled) {
+        M::release(self.start().wrapping_add(distance), index, irq);
     }
 
     /// Does the first store, through an alias that is `distance` away.
@@ -209,6 +218,7 @@ impl<'a> Page<'a> {
     ///
     /// `distance` is what [`alias`](Self::alias) returned, the alias has not been released, and the
     /// word is the caller's.
+    #[inline]
     unsafe fn put_first(&self, distance: usize) -> Result<(), Fault> {
         let Self { unit, first, .. } = self;
         let to = (first.address as usize).wrapping_add(distance) as *mut c_void;
@@ -315,9 +325,9 @@ pub unsafe fn apply<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, F
     // After a failure too: what was stored before it and taken back may have been fetched.
     M::publish(stores);
 
-    if let Some(next) = next.filter(|_| next_distance.is_ok()) {
-        M::release(next.first.address as usize, 1, &irq);
+    if let (Some(next), Ok(distance)) = (&next, next_distance) {
+        next.release::<M>(distance, 1, &irq);
     }
-    M::release(page.first.address as usize, 0, &irq);
+    page.release::<M>(distance, 0, &irq);
     result
 }

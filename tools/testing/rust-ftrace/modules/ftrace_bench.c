@@ -12,7 +12,7 @@
  *	echo 100000 > calls
  *	cat calls			# how many nanoseconds they took
  *
- *	echo 60 > held			# ops on another function, until 0 are asked for
+ *	echo 300 > held			# ops on another function, until 0 are asked for
  *
  * What samples/ftrace/ftrace-ops.c cannot do: it calls functions of its own
  * only, and not while a tracer is on that was not there when it was loaded.
@@ -224,6 +224,10 @@ static const struct kernel_param_ops held_param_ops = { .set = held_set };
 
 module_param_cb(held, &held_param_ops, NULL, 0200);
 MODULE_PARM_DESC(held, "Ops on another function to keep");
+
+static unsigned int page_bytes = PAGE_SIZE;
+module_param(page_bytes, uint, 0400);
+MODULE_PARM_DESC(page_bytes, "Size of a page");
 
 static unsigned int record_bytes = sizeof(struct dyn_ftrace);
 module_param(record_bytes, uint, 0400);

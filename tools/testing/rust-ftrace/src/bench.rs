@@ -382,6 +382,7 @@ fn table(rows: &[Row]) -> String {
         let ratio = row
             .c
             .zip(row.rust)
+            .filter(|(_, rust)| *rust != 0.0)
             .map(|(c, rust)| format!("{:.2}", c / rust));
         let _ = writeln!(
             text,

@@ -126,7 +126,7 @@ unsafe impl Machine for Recorder {
         Ok(address & page::PAGE_MASK)
     }
 
-    fn release(_address: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
+    fn release(_alias: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
 
     fn publish(stores: &[Store]) {
         let [Some(first), Some(last)] = [stores.first(), stores.last()] else {

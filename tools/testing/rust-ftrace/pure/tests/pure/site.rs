@@ -24,6 +24,7 @@ use ftrace_pure::{
         State,
         Store,
         Stores,
+        Transition,
         Unit,
         A32_FUNC_CALL,
         A32_GRAPH_JUMP,
@@ -251,6 +252,39 @@ fn stores_are_those_of_the_tables() {
     }
 }
 
+/// Returns the stores that make `transition` to words, up to the first that cannot make it.
+fn fill<const N: usize>(transition: &Transition, addresses: [u32; N]) -> Vec<Store> {
+    let mut stores = addresses.map(|address| Store {
+        address,
+        ..Store::EMPTY
+    });
+    let number = transition.fill(&mut stores);
+    stores[..number].to_vec()
+}
+
+#[test]
+fn many_sites_change_alike_up_to_one_that_cannot() {
+    for layout in LAYOUTS {
+        let name = layout.name;
+        let [off, on] = [State::Off, State::On].map(|state| content(state, pointer(layout, ENTRY)));
+        for (from, to) in [(off, on), (on, off)] {
+            let at_ip = layout.at_ip(from, to).expect(name);
+            let single = |ip| at_ip.store(ip).expect(name).expect(name);
+            let (first, second) = (single(IP), single(IP + 64));
+            assert_eq!(fill(&at_ip, [IP, IP + 64]), [first, second], "{name}");
+            // Not aligned, in front of one that is.
+            assert_eq!(fill(&at_ip, [IP, IP + 1, IP + 64]), [first], "{name}");
+            // Out of reach of all but the calls that stand for any address.
+            let far = IP ^ 1 << 31;
+            let reached = fill(&at_ip, [IP, far, IP + 64]);
+            match at_ip.store(far) {
+                Ok(store) => assert_eq!(reached, [first, store.expect(name), second], "{name}"),
+                Err(OutOfReach) => assert_eq!(reached, [first], "{name}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_stored_together_is_of_one_unit() {
     let (compiled, off) = (content(State::Compiled, MCOUNT), content(State::Off, ENTRY));
@@ -295,6 +329,7 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
                 assert_eq!(store.address, ip, "{name}");
                 let at_ip = layout.at_ip(from, to).expect(name);
                 assert_eq!(at_ip.store(ip), Ok(Some(store)), "{name}");
+                assert_eq!(fill(&at_ip, [ip]), [store], "{name}");
                 apply(layout, ip, &mut memory, store);
                 assert_eq!(memory, after, "{name} at {ip:#x}: {from:x?} to {to:x?}");
                 let stores = stores(layout, ip, from, to).expect(name);
