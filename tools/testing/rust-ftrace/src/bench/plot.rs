@@ -2,10 +2,14 @@
 
 //! The figures as SVG: bars, and how costs grow with the number of sites.
 
+use std::error::Error;
+use std::fs;
 use std::path::Path;
 
 use anyhow::anyhow;
+use anyhow::Context as _;
 use anyhow::Result;
+use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::Change;
@@ -19,11 +23,34 @@ const RUST: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);
 const BAR_ROW: u32 = 26;
 const WIDTH: u32 = 1000;
 
+/// The plots go into the kernel's documentation, where every file says its licence.
+const LICENCE: &str = "<!-- SPDX-License-Identifier: GPL-2.0 -->\n";
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
 fn colour(backend: &str) -> RGBColor {
     match backend {
         "C" => C,
         _ => RUST,
     }
+}
+
+/// Writes what `draw` draws.
+fn write(
+    path: &Path,
+    height: u32,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn Error>>,
+) -> Result<()> {
+    let mut svg = LICENCE.to_owned();
+    let drawn = || -> Result<(), Box<dyn Error>> {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        area.fill(&WHITE)?;
+        draw(&area)?;
+        area.present()?;
+        Ok(())
+    };
+    drawn().map_err(|e| anyhow!("cannot draw {}: {e}", path.display()))?;
+    fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Draws both backends' bars for each figure that is a number of instructions.
@@ -33,11 +60,9 @@ pub fn figures(path: &Path, machine: &str, rows: &[Row]) -> Result<()> {
     let end = values().fold(10.0, f64::max) * 2.0;
     let count = rows.len();
     let height = BAR_ROW * u32::try_from(count)? + 110;
-    let draw = || -> Result<(), Box<dyn std::error::Error>> {
-        let area = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
-        area.fill(&WHITE)?;
+    write(path, height, |area| {
         let title = format!("{machine}: instructions, C and Rust backend");
-        let mut chart = ChartBuilder::on(&area)
+        let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 20))
             .margin(10)
             .x_label_area_size(30)
@@ -90,10 +115,8 @@ pub fn figures(path: &Path, machine: &str, rows: &[Row]) -> Result<()> {
             .background_style(WHITE)
             .border_style(BLACK)
             .draw()?;
-        area.present()?;
         Ok(())
-    };
-    draw().map_err(|e| anyhow!("cannot draw {}: {e}", path.display()))
+    })
 }
 
 /// Draws what turning sites on takes against their number: in all, and with the processors
@@ -107,11 +130,9 @@ pub fn sites(path: &Path, machine: &str, backends: &[(&str, &[Toggle])]) -> Resu
     let all = || backends.iter().flat_map(|(_, toggles)| toggles.iter());
     let sites = all().map(|t| t.sites).fold(10.0, f64::max) * 1.5;
     let end = all().map(|t| t.on.backend).fold(10.0, f64::max) * 2.0;
-    let draw = || -> Result<(), Box<dyn std::error::Error>> {
-        let area = SVGBackend::new(path, (WIDTH, 600)).into_drawing_area();
-        area.fill(&WHITE)?;
+    write(path, 600, |area| {
         let title = format!("{machine}: instructions to enable a number of sites");
-        let mut chart = ChartBuilder::on(&area)
+        let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 20))
             .margin(10)
             .x_label_area_size(45)
@@ -145,22 +166,21 @@ pub fn sites(path: &Path, machine: &str, backends: &[(&str, &[Toggle])]) -> Resu
             .background_style(WHITE)
             .border_style(BLACK)
             .draw()?;
-        area.present()?;
         Ok(())
-    };
-    draw().map_err(|e| anyhow!("cannot draw {}: {e}", path.display()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn drawn(draw: impl Fn(&Path) -> Result<()>) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("plot.svg");
         draw(&path).unwrap();
-        fs::read_to_string(path).unwrap()
+        let svg = fs::read_to_string(path).unwrap();
+        assert!(svg.starts_with(LICENCE));
+        svg
     }
 
     #[test]
