@@ -87,11 +87,23 @@ impl Slot {
     /// Returns the instruction that the slot holds at `pc` for `target`.
     ///
     /// [`Err`] if the instruction cannot express `target`, `Ok(None)` if the slot is kept.
-    #[inline]
+    #[inline] // Most words of sites hold the same instruction always, which takes no call.
     const fn encode(self, pc: u32, target: u32) -> Result<Option<u32>, OutOfReach> {
-        let insn = match self {
-            Slot::Insn(insn) => Some(insn),
-            Slot::Kept(_) => return Ok(None),
+        match self {
+            Slot::Insn(insn) => Ok(Some(insn)),
+            Slot::Kept(_) => Ok(None),
+            slot => match slot.encode_target(pc, target) {
+                Some(insn) => Ok(Some(insn)),
+                None => Err(OutOfReach),
+            },
+        }
+    }
+
+    /// Returns the instruction with `target`, or a part of it, that the slot holds at `pc`,
+    /// [`None`] if there is no such instruction.
+    const fn encode_target(self, pc: u32, target: u32) -> Option<u32> {
+        match self {
+            Slot::Insn(_) | Slot::Kept(_) => None,
             Slot::A32B => a32::b(pc, target),
             Slot::A32Bl => a32::bl(pc, target),
             Slot::T32Bl => match t32_bl(pc, target) {
@@ -112,10 +124,6 @@ impl Slot {
             Slot::A32MovtR2 => Some(a32::movt_r2(target)),
             Slot::MipsLuiA2 => Some(mips::lui_a2(target)),
             Slot::MipsAddiuA2 => Some(mips::addiu_a2(target)),
-        };
-        match insn {
-            Some(_) => Ok(insn),
-            None => Err(OutOfReach),
         }
     }
 
