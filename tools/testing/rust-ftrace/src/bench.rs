@@ -8,10 +8,16 @@
 //! calls take the guest measures by its clock.
 
 mod plot;
+mod profile;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::fs::File;
+use std::io::BufReader;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -20,6 +26,7 @@ use anyhow::Context as _;
 use anyhow::Result;
 
 use crate::apt::output;
+use crate::counter::Counter;
 use crate::counter::Function;
 use crate::counter::Registers;
 use crate::counter::Sockets;
@@ -28,7 +35,6 @@ use crate::guest::Guest;
 use crate::guest::QUIET_BOOT;
 use crate::kbuild::Backend;
 use crate::kbuild::Kernel;
-use crate::kbuild::Toolchain;
 use crate::machine;
 use crate::machine::Machine;
 use crate::qemu::Limits;
@@ -120,19 +126,31 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let machine = machine::find(arch)?;
     registers(machine)?;
     let toolchain = setup::prepare(ctx, source, &[machine])?;
-    let c = measure(ctx, &toolchain, machine, Backend::C)?;
-    let rust = measure(ctx, &toolchain, machine, Backend::Rust)?;
+    let build = |backend| {
+        let guest = Guest::build(ctx, &toolchain, machine, backend)?;
+        anyhow::Ok((guest, Kernel::new(ctx, &toolchain, machine, backend)))
+    };
+    let (guest, kernel) = build(Backend::C)?;
+    let c = measure(ctx, &guest, &kernel)?;
+    let (guest, kernel) = build(Backend::Rust)?;
+    let rust = measure(ctx, &guest, &kernel)?;
     let rows = rows(&c.figures, &rust.figures);
 
     let folder = ctx.paths.build.join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let file = |what: &str| folder.join(format!("{}-{what}", machine.name));
+    let log = file("disable-all.log");
+    let disabled = profile(ctx, &guest, &kernel, &log);
+    // Hundreds of megabytes.
+    let _ = fs::remove_file(&log);
+    let (sites, functions) = disabled?;
     let write = |what, text: String| {
         let path = file(what);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
     write("figures.csv", figures_csv(&rows))?;
     write("sites.csv", sites_csv(&c.toggles, &rust.toggles))?;
+    write("disable-all.csv", functions_csv(sites, &functions))?;
     plot::figures(&file("figures.svg"), machine.name, &rows)?;
     plot::sites(
         &file("sites.svg"),
@@ -144,6 +162,14 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
         println!("{name}: {value}");
     }
     println!("\n{}", table(&rows));
+    println!("Disable all, Rust, per site:\n");
+    for (name, count) in &functions {
+        let per_site = *count as f64 / sites;
+        if per_site >= 1.0 {
+            println!("{per_site:>8.1}  {name}");
+        }
+    }
+    println!();
     println!(
         "Instructions, if nothing else is said. Tables and plots: {}",
         folder.display()
@@ -151,15 +177,8 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     Ok(())
 }
 
-fn measure(
-    ctx: &Context,
-    toolchain: &Toolchain,
-    machine: &'static Machine,
-    backend: Backend,
-) -> Result<Costs> {
-    let guest = Guest::build(ctx, toolchain, machine, backend)?;
-    let kernel = Kernel::new(ctx, toolchain, machine, backend);
-    let (known, spans) = count(ctx, &guest, &kernel)?;
+fn measure(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<Costs> {
+    let (known, spans) = count(ctx, guest, kernel)?;
     let toggles = toggles(&spans, known)?;
     let mut figures = Vec::new();
     let mut figure = |title: &str, value: f64| figures.push((title.to_owned(), value));
@@ -193,7 +212,7 @@ fn measure(
         }
     }
 
-    let calls = run(ctx, &guest, "calls", "")?;
+    let calls = run(ctx, guest, "calls", "")?;
     for (name, title) in CALLS {
         if let Some(hundredths) = calls.get(*name) {
             figure(title, hundredths / 100.0);
@@ -224,9 +243,7 @@ fn registers(machine: &Machine) -> Result<Registers> {
 
 /// Boots to turn sites on and off. Returns how many sites there are, and the calls counted.
 fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<(f64, Vec<Span>)> {
-    let mut nm = Command::new(format!("{}nm", kernel.machine.cross));
-    nm.arg(kernel.vmlinux());
-    let symbols = output(&mut nm)?;
+    let symbols = symbols(kernel, &[])?;
     let names = [
         INIT, MODULE[0], MODULE[1], REGISTER, UNREGISTER, UPDATE, STOP,
     ];
@@ -236,18 +253,69 @@ fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<(f64, Vec<
         .collect::<Result<_>>()?;
     let registers = registers(kernel.machine)?;
 
+    let toggled: Vec<_> = TOGGLED.iter().map(u32::to_string).collect();
+    toggle(ctx, guest, &toggled.join(","), Vec::new(), |counter| {
+        counter.run(&functions, &registers)
+    })
+}
+
+/// Boots to turn numbers of sites on and off, and then all. Returns how many sites there are, and
+/// what `observe` sees meanwhile.
+fn toggle<T: Send>(
+    ctx: &Context,
+    guest: &Guest,
+    toggled: &str,
+    mut options: Vec<OsString>,
+    observe: impl FnOnce(Counter<UnixStream>) -> Result<T> + Send,
+) -> Result<(f64, T)> {
     let folder = tempfile::tempdir()?;
     let sockets = Sockets::within(folder.path());
-    let toggled: Vec<_> = TOGGLED.iter().map(u32::to_string).collect();
-    let append = format!("toggled={}", toggled.join(","));
+    options.extend(sockets.options());
+    let append = format!("toggled={toggled}");
     thread::scope(|scope| {
-        let counting = scope.spawn(|| sockets.connect()?.run(&functions, &registers));
-        let said = run_with(ctx, guest, "toggles", &append, sockets.options());
-        // Without a counter the guest waits for ever.
-        let spans = counting.join().expect("the counter does not panic")?;
+        let observing = scope.spawn(|| observe(sockets.connect()?));
+        let said = run_with(ctx, guest, "toggles", &append, options);
+        // Without an observer the guest waits for ever.
+        let seen = observing.join().expect("the observer does not panic")?;
         let known = *said?.get("sites").context("the guest counted no sites")?;
-        Ok((known, spans))
+        Ok((known, seen))
     })
+}
+
+/// Boots to turn all sites off. Returns how many there are, and how many instructions that takes
+/// in each function of the kernel. `log`, which becomes large, is QEMU's meanwhile.
+fn profile(
+    ctx: &Context,
+    guest: &Guest,
+    kernel: &Kernel<'_>,
+    log: &Path,
+) -> Result<(f64, Vec<(String, u64)>)> {
+    let function = function(&symbols(kernel, &[])?, UNREGISTER)?;
+    let registers = registers(kernel.machine)?;
+    let symbols = profile::Symbols::read(&symbols(kernel, &["--demangle"])?)?;
+
+    let options = vec!["-D".into(), log.into()];
+    let (sites, span) = toggle(ctx, guest, "", options, |counter| {
+        counter.log_call(function, &registers)
+    })?;
+    let opened = File::open(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let functions = profile::profile(BufReader::new(opened), &symbols)?;
+    let logged: u64 = functions.iter().map(|(_, count)| count).sum();
+    if logged != span.instructions() {
+        bail!(
+            "QEMU logged {logged} of {} instructions: is the disk of {} full?",
+            span.instructions(),
+            log.display()
+        );
+    }
+    Ok((sites, functions))
+}
+
+/// What `nm` says of vmlinux.
+fn symbols(kernel: &Kernel<'_>, options: &[&str]) -> Result<String> {
+    let mut nm = Command::new(format!("{}nm", kernel.machine.cross));
+    nm.args(options).arg(kernel.vmlinux());
+    output(&mut nm)
 }
 
 /// Boots to measure `figures` and returns what the guest says: numbers by their names.
@@ -260,7 +328,7 @@ fn run_with(
     guest: &Guest,
     figures: &str,
     append: &str,
-    mut options: Vec<std::ffi::OsString>,
+    mut options: Vec<OsString>,
 ) -> Result<BTreeMap<String, f64>> {
     options.extend(CLOCK.iter().map(Into::into));
     let append = format!("{QUIET_BOOT} figures={figures} {append}");
@@ -295,10 +363,14 @@ fn function(symbols: &str, name: &'static str) -> Result<Function> {
         (is_code && symbol[1..].trim() == name).then_some(address)
     });
     let address = address.with_context(|| format!("vmlinux has no function {name}"))?;
-    // 64-bit tools extend the sign.
-    let low = &address[address.len().saturating_sub(8)..];
-    let address = u32::from_str_radix(low, 16)?;
+    let address = self::address(address)?;
     Ok(Function { name, address })
+}
+
+/// Reads an address. Tools for 64 bits extend its sign.
+fn address(text: &str) -> Result<u32> {
+    let low = text.get(text.len().saturating_sub(8)..).unwrap_or(text);
+    Ok(u32::from_str_radix(low, 16)?)
 }
 
 /// Makes one of the counted calls for each number of sites; all of them are `known`.
@@ -418,6 +490,14 @@ fn sites_csv(c: &[Toggle], rust: &[Toggle]) -> String {
                 );
             }
         }
+    }
+    text
+}
+
+fn functions_csv(sites: f64, functions: &[(String, u64)]) -> String {
+    let mut text = "function,instructions,per_site\n".to_owned();
+    for (name, count) in functions {
+        let _ = writeln!(text, "\"{name}\",{count},{}", *count as f64 / sites);
     }
     text
 }

@@ -106,7 +106,7 @@ impl<S: Read + Write> Counter<S> {
             gdb: BufReader::new(gdb),
             qmp: BufReader::new(qmp),
         };
-        counter.ask_monitor("qmp_capabilities")?;
+        counter.ask_monitor("qmp_capabilities", serde_json::json!({}))?;
         Ok(counter)
     }
 
@@ -147,16 +147,58 @@ impl<S: Read + Write> Counter<S> {
         Ok(spans)
     }
 
+    /// Lets the guest run to its end, and QEMU log each instruction of the first call of `function`.
+    pub fn log_call(mut self, function: Function, registers: &Registers) -> Result<Span> {
+        let Function { name, address } = function;
+        self.breakpoint(true, address)?;
+        if !self.resume()? {
+            bail!("{name}() was not called");
+        }
+        let back = self.register(registers.link)?;
+        self.breakpoint(false, address)?;
+        self.breakpoint(true, back)?;
+        let start = self.count()?;
+        self.tell_monitor("one-insn-per-tb on")?;
+        self.tell_monitor("log exec,nochain")?;
+        if !self.resume()? {
+            bail!("{name}() did not return");
+        }
+        self.tell_monitor("log none")?;
+        self.tell_monitor("one-insn-per-tb off")?;
+        let end = self.count()?;
+        self.breakpoint(false, back)?;
+        if self.resume()? {
+            bail!("the guest stopped where no breakpoint is");
+        }
+        Ok(Span { name, start, end })
+    }
+
     /// Instructions that the guest has executed.
     fn count(&mut self) -> Result<u64> {
-        let answer = self.ask_monitor("query-replay")?;
+        let answer = self.ask_monitor("query-replay", serde_json::json!({}))?;
         answer["icount"]
             .as_u64()
             .context("QEMU's monitor does not count instructions")
     }
 
-    fn ask_monitor(&mut self, command: &str) -> Result<serde_json::Value> {
-        let request = serde_json::json!({ "execute": command });
+    /// Gives the monitor a command for people, who hear of errors alone.
+    fn tell_monitor(&mut self, line: &str) -> Result<()> {
+        let arguments = serde_json::json!({ "command-line": line });
+        match self
+            .ask_monitor("human-monitor-command", arguments)?
+            .as_str()
+        {
+            Some("") => Ok(()),
+            said => bail!("QEMU's monitor answers {line:?} with {said:?}"),
+        }
+    }
+
+    fn ask_monitor(
+        &mut self,
+        command: &str,
+        arguments: serde_json::Value,
+    ) -> Result<serde_json::Value> {
+        let request = serde_json::json!({ "execute": command, "arguments": arguments });
         writeln!(self.qmp.get_mut(), "{request}")?;
         loop {
             let mut line = String::new();
@@ -318,6 +360,39 @@ mod tests {
             [("inner", 50), ("outer", 90)]
         );
         assert!(spans[1].contains(&spans[0]) && !spans[0].contains(&spans[1]));
+    }
+
+    fn log_call(monitor: &str) -> Result<Span> {
+        let stop = "T05thread:01;";
+        let answers = ["OK", stop, "00100000", "OK", "OK", stop, "OK", "W00"];
+        let gdb = Fake::new(&format!("+{}", packets(&answers)));
+        let function = Function {
+            name: "f",
+            address: 0x100,
+        };
+        Counter::new(gdb, Fake::new(monitor))?.log_call(function, &ARM)
+    }
+
+    #[test]
+    fn a_call_is_logged() {
+        let said = "{\"return\": \"\"}\n";
+        let count = |n| format!("{{\"return\": {{\"icount\": {n}}}}}\n");
+        let monitor = [
+            &counts(&[]),
+            &*count(20),
+            said,
+            said,
+            said,
+            said,
+            &count(50),
+        ]
+        .concat();
+        assert_eq!(log_call(&monitor).unwrap().instructions(), 30);
+
+        let refused = "{\"return\": \"unknown command\"}\n";
+        let monitor = [&counts(&[]), &*count(20), refused].concat();
+        let error = log_call(&monitor).unwrap_err().to_string();
+        assert!(error.contains("unknown command"), "{error}");
     }
 
     #[test]

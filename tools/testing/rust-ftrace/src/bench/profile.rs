@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which functions the instructions of a call are in.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+use anyhow::Context as _;
+use anyhow::Result;
+
+/// Where the functions of vmlinux end that stay after boot.
+const END: &str = "_etext";
+
+/// The name for what is in none of them, as what is in modules.
+const ELSEWHERE: &str = "(elsewhere)";
+
+/// Functions by their addresses.
+pub struct Symbols(BTreeMap<u32, String>);
+
+impl Symbols {
+    /// Reads the output of `nm`.
+    pub fn read(nm: &str) -> Result<Self> {
+        let mut symbols = BTreeMap::new();
+        for line in nm.lines() {
+            let mut fields = line.splitn(3, ' ');
+            let (Some(address), Some(kind), Some(name)) =
+                (fields.next(), fields.next(), fields.next())
+            else {
+                continue;
+            };
+            if matches!(kind, "t" | "T" | "w" | "W") || name == END {
+                symbols.insert(super::address(address)?, name.to_owned());
+            }
+        }
+        let end = symbols.iter().find(|(_, name)| *name == END);
+        let (&end, _) = end.context("vmlinux has no _etext")?;
+        // What is initialisation is not there any more.
+        symbols.retain(|address, _| *address <= end);
+        Ok(Self(symbols))
+    }
+
+    fn name(&self, pc: u32) -> &str {
+        match self.0.range(..=pc).next_back() {
+            Some((_, name)) if name != END => name,
+            _ => ELSEWHERE,
+        }
+    }
+}
+
+/// Counts the instructions of each function in QEMU's log of executed instructions, most first.
+pub fn profile(log: impl BufRead, symbols: &Symbols) -> Result<Vec<(String, u64)>> {
+    let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+    for line in log.lines() {
+        let line = line?;
+        // MIPS's changes of its status are logged too.
+        let Some((pc, executed)) = entry(&line) else {
+            continue;
+        };
+        let count = counts.entry(pc).or_default();
+        *count = match executed {
+            true => *count + 1,
+            // It was logged before.
+            false => count.saturating_sub(1),
+        };
+    }
+    let mut functions: BTreeMap<&str, u64> = BTreeMap::new();
+    for (pc, count) in counts {
+        *functions.entry(symbols.name(pc)).or_default() += count;
+    }
+    let mut functions: Vec<_> = functions
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect();
+    functions.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    Ok(functions)
+}
+
+/// The program counter in a line of the log, and whether the instruction was executed, as
+/// `Trace 0: 0x7f0123 [00400000/c0108000/00000001/ff000001]` says, or not after all, for an
+/// interrupt came: `Stopped execution of TB chain before 0x7f0123 [c0108000]`.
+fn entry(line: &str) -> Option<(u32, bool)> {
+    let (what, fields) = line.split_once('[')?;
+    let (fields, _) = fields.split_once(']')?;
+    let (pc, executed) = match fields.split_once('/') {
+        Some((_, rest)) if what.starts_with("Trace ") => (rest.split('/').next()?, true),
+        None if what.starts_with("Stopped ") => (fields, false),
+        _ => return None,
+    };
+    Some((super::address(pc).ok()?, executed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NM: &str = "\
+ffffffff80100000 T first
+ffffffff80100010 t kernel::ftrace::second::<mips::Arch>
+ffffffff80100020 A _etext
+ffffffff80200000 D data
+ffffffff80300000 t exit
+";
+
+    #[test]
+    fn instructions_are_those_of_the_function_before_them() {
+        let log = "\
+Trace 0: 0x7f8c4c0 [00000000/80100000/00000004/ff000001] first
+Trace 0: 0x7f8c4c1 [00000000/80100014/00000004/ff000001]
+Trace 0: 0x7f8c4c1 [00000000/80100018/00000004/ff000001]
+Trace 0: 0x7f8c4c1 [00000000/80100018/00000004/ff000001]
+Stopped execution of TB chain before 0x7f8c4c1 [ffffffff80100018] second
+Status 1000a403 (00008000) => 1000a400 (00008000) Cause 50808000
+Trace 0: 0x7f8c4c1 [00000000/80100018/00000004/ff000001]
+Trace 0: 0x7f8c4c1 [00000000/c0008000/00000004/ff000001]
+";
+        let symbols = Symbols::read(NM).unwrap();
+        let expected = [
+            ("kernel::ftrace::second::<mips::Arch>", 3),
+            (ELSEWHERE, 1),
+            ("first", 1),
+        ];
+        let expected = expected.map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(profile(log.as_bytes(), &symbols).unwrap(), expected);
+    }
+}
