@@ -718,7 +718,8 @@ impl Transition {
     }
 
     /// Makes each of `stores` that which makes the change to the word at its address, up to the
-    /// first address for which [`store`](Self::store) fails. Returns their number.
+    /// first address for which [`store`](Self::store) fails, none if the word is kept. Returns the
+    /// number of these.
     ///
     /// A change that takes no store becomes one that stores what is there.
     pub fn fill(&self, stores: &mut [Store]) -> usize {

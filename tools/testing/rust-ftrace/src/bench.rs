@@ -151,12 +151,9 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     write("figures.csv", figures_csv(&rows))?;
     write("sites.csv", sites_csv(&c.toggles, &rust.toggles))?;
     write("disable-all.csv", functions_csv(sites, &functions))?;
-    plot::figures(&file("figures.svg"), machine.name, &rows)?;
-    plot::sites(
-        &file("sites.svg"),
-        machine.name,
-        &[("C", &c.toggles), ("Rust", &rust.toggles)],
-    )?;
+    write("figures.svg", plot::figures(machine.name, &rows)?)?;
+    let toggles = [("C", &*c.toggles), ("Rust", &*rust.toggles)];
+    write("sites.svg", plot::sites(machine.name, &toggles)?)?;
 
     for (name, value) in report::about_kernels(ctx, &toolchain, machine) {
         println!("{name}: {value}");
@@ -243,7 +240,7 @@ fn registers(machine: &Machine) -> Result<Registers> {
 
 /// Boots to turn sites on and off. Returns how many sites there are, and the calls counted.
 fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<(f64, Vec<Span>)> {
-    let symbols = symbols(kernel, &[])?;
+    let symbols = symbols(kernel)?;
     let names = [
         INIT, MODULE[0], MODULE[1], REGISTER, UNREGISTER, UPDATE, STOP,
     ];
@@ -290,9 +287,10 @@ fn profile(
     kernel: &Kernel<'_>,
     log: &Path,
 ) -> Result<(f64, Vec<(String, u64)>)> {
-    let function = function(&symbols(kernel, &[])?, UNREGISTER)?;
+    let symbols = symbols(kernel)?;
+    let function = function(&symbols, UNREGISTER)?;
     let registers = registers(kernel.machine)?;
-    let symbols = profile::Symbols::read(&symbols(kernel, &["--demangle"])?)?;
+    let symbols = profile::Symbols::read(&symbols)?;
 
     let options = vec!["-D".into(), log.into()];
     let (sites, span) = toggle(ctx, guest, "", options, |counter| {
@@ -312,9 +310,9 @@ fn profile(
 }
 
 /// What `nm` says of vmlinux.
-fn symbols(kernel: &Kernel<'_>, options: &[&str]) -> Result<String> {
+fn symbols(kernel: &Kernel<'_>) -> Result<String> {
     let mut nm = Command::new(format!("{}nm", kernel.machine.cross));
-    nm.args(options).arg(kernel.vmlinux());
+    nm.arg("--demangle").arg(kernel.vmlinux());
     output(&mut nm)
 }
 
@@ -355,14 +353,18 @@ fn numbers(results: &str) -> Result<BTreeMap<String, f64>> {
         .collect()
 }
 
+/// The functions in the output of `nm`: their addresses and names.
+fn code(symbols: &str) -> impl Iterator<Item = (&str, &str)> {
+    symbols.lines().filter_map(|line| {
+        let (address, symbol) = line.split_once(' ')?;
+        Some((address, symbol.strip_prefix(['t', 'T', 'W'])?.trim()))
+    })
+}
+
 /// Finds a function in the output of `nm`.
 fn function(symbols: &str, name: &'static str) -> Result<Function> {
-    let address = symbols.lines().find_map(|line| {
-        let (address, symbol) = line.split_once(' ')?;
-        let is_code = symbol.starts_with(['t', 'T', 'W']);
-        (is_code && symbol[1..].trim() == name).then_some(address)
-    });
-    let address = address.with_context(|| format!("vmlinux has no function {name}"))?;
+    let found = code(symbols).find(|(_, symbol)| *symbol == name);
+    let (address, _) = found.with_context(|| format!("vmlinux has no function {name}"))?;
     let address = self::address(address)?;
     Ok(Function { name, address })
 }

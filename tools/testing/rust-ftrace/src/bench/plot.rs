@@ -3,11 +3,8 @@
 //! The figures as SVG: bars, and how costs grow with the number of sites.
 
 use std::error::Error;
-use std::fs;
-use std::path::Path;
 
 use anyhow::anyhow;
-use anyhow::Context as _;
 use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -35,12 +32,8 @@ fn colour(backend: &str) -> RGBColor {
     }
 }
 
-/// Writes what `draw` draws.
-fn write(
-    path: &Path,
-    height: u32,
-    draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn Error>>,
-) -> Result<()> {
+/// Returns what `draw` draws as SVG.
+fn svg(height: u32, draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn Error>>) -> Result<String> {
     let mut svg = LICENCE.to_owned();
     let drawn = || -> Result<(), Box<dyn Error>> {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
@@ -49,18 +42,18 @@ fn write(
         area.present()?;
         Ok(())
     };
-    drawn().map_err(|e| anyhow!("cannot draw {}: {e}", path.display()))?;
-    fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))
+    drawn().map_err(|e| anyhow!("cannot draw a plot: {e}"))?;
+    Ok(svg)
 }
 
 /// Draws both backends' bars for each figure that is a number of instructions.
-pub fn figures(path: &Path, machine: &str, rows: &[Row]) -> Result<()> {
+pub fn figures(machine: &str, rows: &[Row]) -> Result<String> {
     let rows: Vec<_> = rows.iter().filter(|r| !r.title.contains("bytes")).collect();
     let values = || rows.iter().flat_map(|r| [r.c, r.rust]).flatten();
     let end = values().fold(10.0, f64::max) * 2.0;
     let count = rows.len();
     let height = BAR_ROW * u32::try_from(count)? + 110;
-    write(path, height, |area| {
+    svg(height, |area| {
         let title = format!("{machine}: instructions, C and Rust backend");
         let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 20))
@@ -121,7 +114,7 @@ pub fn figures(path: &Path, machine: &str, rows: &[Row]) -> Result<()> {
 
 /// Draws what turning sites on takes against their number: in all, and with the processors
 /// stopped.
-pub fn sites(path: &Path, machine: &str, backends: &[(&str, &[Toggle])]) -> Result<()> {
+pub fn sites(machine: &str, backends: &[(&str, &[Toggle])]) -> Result<String> {
     let parts = ["backend's part", "CPUs stopped"];
     let part_of = |part, change: &Change| match part {
         0 => Some(change.backend),
@@ -130,7 +123,7 @@ pub fn sites(path: &Path, machine: &str, backends: &[(&str, &[Toggle])]) -> Resu
     let all = || backends.iter().flat_map(|(_, toggles)| toggles.iter());
     let sites = all().map(|t| t.sites).fold(10.0, f64::max) * 1.5;
     let end = all().map(|t| t.on.backend).fold(10.0, f64::max) * 2.0;
-    write(path, 600, |area| {
+    svg(600, |area| {
         let title = format!("{machine}: instructions to enable a number of sites");
         let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 20))
@@ -174,15 +167,6 @@ pub fn sites(path: &Path, machine: &str, backends: &[(&str, &[Toggle])]) -> Resu
 mod tests {
     use super::*;
 
-    fn drawn(draw: impl Fn(&Path) -> Result<()>) -> String {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("plot.svg");
-        draw(&path).unwrap();
-        let svg = fs::read_to_string(path).unwrap();
-        assert!(svg.starts_with(LICENCE));
-        svg
-    }
-
     #[test]
     fn every_figure_has_its_bars() {
         let row = |title: &str, c| Row {
@@ -195,7 +179,8 @@ mod tests {
             row("only Rust", None),
             row("bytes of text", Some(1e6)),
         ];
-        let svg = drawn(|path| figures(path, "arm", &rows));
+        let svg = figures("arm", &rows).unwrap();
+        assert!(svg.starts_with(LICENCE));
         for text in ["one ops", "only Rust", "arm: instructions"] {
             assert_eq!(svg.matches(text).count(), 1, "{text}: {svg}");
         }
@@ -220,7 +205,8 @@ mod tests {
             })
         };
         let (c, rust) = (toggles(None), toggles(Some(1e5)));
-        let svg = drawn(|path| sites(path, "mips", &[("C", &c), ("Rust", &rust)]));
+        let svg = sites("mips", &[("C", &c), ("Rust", &rust)]).unwrap();
+        assert!(svg.starts_with(LICENCE));
         for text in ["C: backend", "Rust: backend", "Rust: CPUs stopped"] {
             assert!(svg.contains(text), "{text}: {svg}");
         }

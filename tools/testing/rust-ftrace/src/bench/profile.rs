@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use anyhow::Context as _;
 use anyhow::Result;
 
 /// Where the functions of vmlinux end that stay after boot.
@@ -14,36 +13,28 @@ const END: &str = "_etext";
 /// The name for what is in none of them, as what is in modules.
 const ELSEWHERE: &str = "(elsewhere)";
 
-/// Functions by their addresses.
-pub struct Symbols(BTreeMap<u32, String>);
+/// The functions of vmlinux that stay after boot.
+pub struct Symbols {
+    /// By their addresses, and those that do not stay too.
+    functions: BTreeMap<u32, String>,
+    end: u32,
+}
 
 impl Symbols {
     /// Reads the output of `nm`.
     pub fn read(nm: &str) -> Result<Self> {
-        let mut symbols = BTreeMap::new();
-        for line in nm.lines() {
-            let mut fields = line.splitn(3, ' ');
-            let (Some(address), Some(kind), Some(name)) =
-                (fields.next(), fields.next(), fields.next())
-            else {
-                continue;
-            };
-            if matches!(kind, "t" | "T" | "w" | "W") || name == END {
-                symbols.insert(super::address(address)?, name.to_owned());
-            }
-        }
-        let end = symbols.iter().find(|(_, name)| *name == END);
-        let (&end, _) = end.context("vmlinux has no _etext")?;
-        // What is initialisation is not there any more.
-        symbols.retain(|address, _| *address <= end);
-        Ok(Self(symbols))
+        let function = |(address, name): (_, &str)| Ok((super::address(address)?, name.to_owned()));
+        Ok(Self {
+            functions: super::code(nm).map(function).collect::<Result<_>>()?,
+            end: super::function(nm, END)?.address,
+        })
     }
 
     fn name(&self, pc: u32) -> &str {
-        match self.0.range(..=pc).next_back() {
-            Some((_, name)) if name != END => name,
-            _ => ELSEWHERE,
-        }
+        let found = self.functions.range(..=pc).next_back();
+        found
+            .filter(|_| pc < self.end)
+            .map_or(ELSEWHERE, |(_, name)| name)
     }
 }
 
@@ -96,7 +87,7 @@ mod tests {
     const NM: &str = "\
 ffffffff80100000 T first
 ffffffff80100010 t kernel::ftrace::second::<mips::Arch>
-ffffffff80100020 A _etext
+ffffffff80100020 T _etext
 ffffffff80200000 D data
 ffffffff80300000 t exit
 ";
