@@ -59,6 +59,24 @@ __rust_helper bool rust_helper_ftrace_graph_is_dead(void)
 #ifdef CONFIG_ARM
 #include <asm/fixmap.h>
 
+__rust_helper unsigned long *
+rust_helper_arch_ftrace_regs_lr(const struct ftrace_regs *fregs)
+{
+	return arch_ftrace_regs_lr(fregs);
+}
+
+__rust_helper unsigned long
+rust_helper_ftrace_regs_get_frame_pointer(const struct ftrace_regs *fregs)
+{
+	return ftrace_regs_get_frame_pointer(fregs);
+}
+
+__rust_helper unsigned long
+rust_helper_ftrace_regs_get_stack_pointer(const struct ftrace_regs *fregs)
+{
+	return ftrace_regs_get_stack_pointer(fregs);
+}
+
 __rust_helper void rust_helper_set_fixmap(enum fixed_addresses idx,
 					  phys_addr_t phys)
 {

@@ -23,14 +23,6 @@
 #include <asm/ftrace.h>
 #include <asm/unwind.h>
 
-/*
- * Frame of ftrace_caller: r0-r3, ip, lr. The two addresses are popped into
- * the registers where the site wants them, and the unwinder is told so.
- */
-#define FRAME_PARENT	16
-#define FRAME_SITE	20
-#define FRAME_SIZE	24
-
 /* A return address in T32 code has bit 0 set. */
 	.macro	ftrace_site_addr rd, rn
 ARM(	sub	\rd, \rn, #MCOUNT_INSN_SIZE	)
@@ -47,7 +39,27 @@ THUMB(	.balign	4			)
 \name:
 	.endm
 
+/*
+ * What entries leave on the stack is a struct __arch_ftrace_regs, which ends
+ * where sp was at the site. The last two words of it are popped into the
+ * registers where the site wants them, and the unwinder is told so.
+ */
+	.macro	ftrace_enter
+	push	{r0-r3, ip, lr}
+	ftrace_site_addr r0, lr
+	mov	r1, ip
+	mov	r2, #0				@ not all registers
+	push	{r2, fpreg}
+	mov	r3, sp
+	.endm
+
+	.macro	ftrace_unwind
+UNWIND(.save	{r0-r3, lr, pc})
+UNWIND(.pad	#FREGS_ARGS)
+	.endm
+
 	.macro	ftrace_exit
+	add	sp, sp, #FREGS_ARGS
 ARM(	pop	{r0-r3, lr, pc}		)
 THUMB(	pop	{r0-r3, lr}		)	@ T32 does not pop lr and pc at once
 THUMB(	ldr	pc, [sp], #4		)
@@ -55,21 +67,12 @@ THUMB(	ldr	pc, [sp], #4		)
 
 ENTRY(ftrace_caller)
 UNWIND(.fnstart)
-	push	{r0-r3, ip, lr}
-UNWIND(.save	{r0-r3, lr, pc})
-
-	ftrace_site_addr r0, lr
-	mov	r1, ip
+ftrace_unwind
+	ftrace_enter
 	ldr_va	r2, function_trace_op
-	mov	r3, #0				@ no regs
 
 	ftrace_patched	ftrace_call
 	bl	ftrace_stub
-
-#ifdef CONFIG_FUNCTION_GRAPH_TRACER
-	ftrace_patched	ftrace_graph_call
-	W(nop)					@ or b ftrace_graph_caller
-#endif
 
 	ftrace_exit
 UNWIND(.fnend)
@@ -81,20 +84,17 @@ ENDPROC(ftrace_caller)
  * and "bl ftrace_ops_assist_func" in place of blx for an ops that asks for it.
  */
 	.macro	ftrace_trampoline
-	push	{r0-r3, ip, lr}
-	ftrace_site_addr r0, lr
-	mov	r1, ip
+	ftrace_enter
 	movw	r2, #0				@ FTRACE_TRAMPOLINE_OPS
 	movt	r2, #0
 	ldr	ip, [r2, #FTRACE_OPS_FUNC]
-	mov	r3, #0				@ no regs
 	blx	ip				@ FTRACE_TRAMPOLINE_CALL
 	ftrace_exit
 	.endm
 
 ENTRY(ftrace_trampolines)
 UNWIND(.fnstart)
-UNWIND(.save	{r0-r3, lr, pc})
+ftrace_unwind
 	.rept	FTRACE_TRAMPOLINES
 	ftrace_trampoline
 	.endr
@@ -104,28 +104,13 @@ ENDPROC(ftrace_trampolines)
 ftrace_trampolines_end:
 #endif
 
-#ifdef CONFIG_FUNCTION_GRAPH_TRACER
-ENTRY(ftrace_graph_caller)
-UNWIND(.fnstart)
-UNWIND(.save	{r0-r3, lr, pc})
-	add	r0, sp, #FRAME_PARENT
-	ldr	r1, [sp, #FRAME_SITE]
-	ftrace_site_addr r1, r1
-	mov	r2, fpreg
-	add	r3, sp, #FRAME_SIZE
-	bl	prepare_ftrace_return
-	ftrace_exit
-UNWIND(.fnend)
-ENDPROC(ftrace_graph_caller)
-#endif
-
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_REGS
 
 /* Where lr and pc lie in struct pt_regs, for the unwinder. */
 	.macro	ftrace_regs_unwind
 UNWIND(.pad	#(PT_REGS_SIZE - S_PSR))
 UNWIND(.save	{lr, pc})
-UNWIND(.pad	#S_LR)
+UNWIND(.pad	#(S_LR + FREGS_ARGS))
 	.endm
 
 /*
@@ -133,6 +118,7 @@ UNWIND(.pad	#S_LR)
  * hold that because it is dead at the site.
  */
 	.macro	ftrace_regs_exit
+	add	sp, sp, #FREGS_ARGS
 	ldr	lr, [sp, #S_LR]
 	ldmia	sp, {r0-r11}
 	ldr	ip, [sp, #S_PC]
@@ -162,55 +148,34 @@ ftrace_regs_unwind
 	stmia	ip, {r0-r3}
 
 	ftrace_site_addr r0, lr
-	ldr_va	r2, function_trace_op
 	mov	r3, sp				@ struct pt_regs *
+	push	{r3, fpreg}			@ r0-r3 follow
+	mov	r3, sp
+	ldr_va	r2, function_trace_op
 
 	ftrace_patched	ftrace_regs_call
 	bl	ftrace_stub
-
-#ifdef CONFIG_FUNCTION_GRAPH_TRACER
-	ftrace_patched	ftrace_graph_regs_call
-	W(nop)					@ or b ftrace_graph_regs_caller
-#endif
 
 	ftrace_regs_exit
 UNWIND(.fnend)
 ENDPROC(ftrace_regs_caller)
 
-#ifdef CONFIG_FUNCTION_GRAPH_TRACER
-ENTRY(ftrace_graph_regs_caller)
-UNWIND(.fnstart)
-ftrace_regs_unwind
-	add	r0, sp, #S_LR
-	ldr	r1, [sp, #S_PC]
-	ftrace_site_addr r1, r1
-	mov	r2, fpreg
-	add	r3, sp, #PT_REGS_SIZE
-	bl	prepare_ftrace_return
-	ftrace_regs_exit
-UNWIND(.fnend)
-ENDPROC(ftrace_graph_regs_caller)
-#endif
-
 #endif /* CONFIG_DYNAMIC_FTRACE_WITH_REGS */
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
-
-/* Where frame_pointer() looks for it in struct pt_regs. */
-ARM(	.equ	S_FRAME, S_FP		)
-THUMB(	.equ	S_FRAME, S_R7		)
-
 /* What traced functions return to. The frame pointer stands for sp then. */
 ENTRY(return_to_handler)
-	mov	ip, sp
-	sub	sp, sp, #PT_REGS_SIZE
-	stmia	sp, {r0-r3}
-	str	ip, [sp, #S_FRAME]
+	sub	sp, sp, #(FREGS_SIZE - FREGS_LR)
+	push	{r0-r3}
+	mov	r2, #0				@ not all registers
+	add	r3, sp, #(FREGS_SIZE - FREGS_ARGS)
+	push	{r2, r3}
 	mov	r0, sp
 	bl	ftrace_return_to_handler
 	mov	lr, r0				@ the return address
-	ldmia	sp, {r0-r3}
-	add	sp, sp, #PT_REGS_SIZE
+	add	sp, sp, #FREGS_ARGS
+	pop	{r0-r3}
+	add	sp, sp, #(FREGS_SIZE - FREGS_LR)
 	ret	lr
 ENDPROC(return_to_handler)
 #endif

@@ -11,7 +11,10 @@ use kernel::{
         fixed_addresses_FIX_FTRACE_POKE0 as FIX_FTRACE_POKE0,
         fixed_addresses_FIX_FTRACE_POKE1 as FIX_FTRACE_POKE1, //
     },
-    ffi::c_int,
+    ffi::{
+        c_char,
+        c_int, //
+    },
     ftrace::{
         backend::{
             self,
@@ -37,7 +40,8 @@ use kernel::{
 
 use core::{
     arch::asm,
-    marker::PhantomData, //
+    marker::PhantomData,
+    mem::offset_of, //
 };
 
 module! {
@@ -51,11 +55,15 @@ module! {
 struct Arm;
 
 /// The layout of all sites.
-const MCOUNT: &Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
-    &site::T32_MCOUNT
-} else {
-    &site::A32_MCOUNT
+const SITE: &Layout = match (HAS_PADS, cfg!(CONFIG_THUMB2_KERNEL)) {
+    (true, false) => &site::A32_PADS,
+    (true, true) => &site::T32_PADS,
+    (false, false) => &site::A32_MCOUNT,
+    (false, true) => &site::T32_MCOUNT,
 };
+
+/// Whether the compiler leaves room for a call ahead of a function's own instructions.
+const HAS_PADS: bool = cfg!(CONFIG_ARM_FTRACE_PADS);
 
 /// Fixmap slots of the writable aliases.
 ///
@@ -161,18 +169,16 @@ impl Arch for Arm {
     } else {
         site::A32_FUNC_CALL
     };
-    const GRAPH_JUMP: Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
-        site::T32_GRAPH_JUMP
-    } else {
-        site::A32_GRAPH_JUMP
-    };
-    const LAYOUTS: &'static [&'static Layout] = &[MCOUNT];
+    const LAYOUTS: &'static [&'static Layout] = &[SITE];
 
     fn layout(_ip: usize) -> &'static Layout {
-        MCOUNT
+        SITE
     }
 
     fn mcount(rec: &dyn_ftrace) -> u32 {
+        if HAS_PADS {
+            return 0;
+        }
         Self::target(rec, function(bindings::__gnu_mcount_nc))
     }
 
@@ -224,9 +230,9 @@ fn init_veneer(address: usize) -> usize {
 fn target(rec: &dyn_ftrace, address: usize) -> u32 {
     let target = within_reach(rec, address);
     #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
-    if MCOUNT.splits_target() && address == function(bindings::ftrace_caller) {
+    if SITE.splits_target() && address == function(bindings::ftrace_caller) {
         let with_regs = within_reach(rec, function(bindings::ftrace_regs_caller));
-        return MCOUNT.target_beside(usize_as_u32(rec.ip), target, with_regs);
+        return SITE.target_beside(usize_as_u32(rec.ip), target, with_regs);
     }
     target
 }
@@ -241,7 +247,7 @@ fn within_reach(rec: &dyn_ftrace, address: usize) -> u32 {
     let target = usize_as_u32(address);
     #[cfg(CONFIG_ARM_MODULE_PLTS)]
     if !rec.arch.mod_.is_null()
-        && !MCOUNT.reaches(usize_as_u32(rec.ip), target)
+        && !SITE.reaches(usize_as_u32(rec.ip), target)
         && has_fixed_plt(address)
     {
         // SAFETY: The module is loaded as long as there is a record of it. `has_fixed_plt` says
@@ -260,7 +266,8 @@ fn has_fixed_plt(address: usize) -> bool {
     if address == function(bindings::ftrace_regs_caller) {
         return true;
     }
-    address == function(bindings::ftrace_caller) || address == function(bindings::__gnu_mcount_nc)
+    address == function(bindings::ftrace_caller)
+        || (!HAS_PADS && address == function(bindings::__gnu_mcount_nc))
 }
 
 // The hooks that `include/linux/ftrace.h` documents.
@@ -406,7 +413,7 @@ mod trampolines {
     /// Returns `address`, or `ftrace_caller` for a trampoline out of reach of the site of `rec`:
     /// from there ftrace asks all ops, the one of the trampoline among them.
     pub(super) fn or_entry(rec: &dyn_ftrace, address: usize) -> usize {
-        let is_reached = || MCOUNT.reaches(usize_as_u32(rec.ip), usize_as_u32(address));
+        let is_reached = || SITE.reaches(usize_as_u32(rec.ip), usize_as_u32(address));
         if pool().contains(&address) && !is_reached() {
             return function(bindings::ftrace_caller);
         }
@@ -459,43 +466,6 @@ mod trampolines {
 mod graph {
     use super::*;
     use core::ptr;
-
-    fn set_jumps(on: bool) -> c_int {
-        let ret = backend::set_graph_jump::<Arm>(
-            function(bindings::ftrace_graph_call),
-            function(bindings::ftrace_graph_caller),
-            on,
-        );
-        #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
-        if ret == 0 {
-            return backend::set_graph_jump::<Arm>(
-                function(bindings::ftrace_graph_regs_call),
-                function(bindings::ftrace_graph_regs_caller),
-                on,
-            );
-        }
-        ret
-    }
-
-    /// Makes the entries go on to the graph tracer.
-    ///
-    /// # Safety
-    ///
-    /// Only ftrace calls this, as it calls the other hooks: one at a time.
-    #[export]
-    unsafe extern "C" fn ftrace_enable_ftrace_graph_caller() -> c_int {
-        set_jumps(true)
-    }
-
-    /// Makes the entries leave out the graph tracer.
-    ///
-    /// # Safety
-    ///
-    /// Only ftrace calls this, as it calls the other hooks: one at a time.
-    #[export]
-    unsafe extern "C" fn ftrace_disable_ftrace_graph_caller() -> c_int {
-        set_jumps(false)
-    }
 
     /// Where a traced function has its return address, and what its stack pointer was on entry.
     struct Frame {
@@ -554,30 +524,70 @@ mod graph {
 
     /// Makes the traced function return to `return_to_handler`.
     ///
-    /// `parent` is where the entry saved the function's return address, `self_` its call site.
-    ///
     /// # Safety
     ///
-    /// Only the entry calls this, with the registers at the site.
+    /// Only the entry calls this, with the registers of a function that is traced at `ip`.
     #[export]
-    unsafe extern "C" fn prepare_ftrace_return(
-        parent: *mut usize,
-        self_: usize,
-        frame_pointer: usize,
-        stack_pointer: usize,
+    unsafe extern "C" fn ftrace_graph_func(
+        ip: usize,
+        _parent_ip: usize,
+        _op: *mut bindings::ftrace_ops,
+        fregs: *mut bindings::ftrace_regs,
     ) {
-        if backend::graph_is_off() {
-            return;
-        }
         // SAFETY: By the safety requirements.
-        let Some(frame) = (unsafe { find_frame(parent, self_, frame_pointer, stack_pointer) })
-        else {
+        let (parent, fp, sp) = unsafe {
+            (
+                bindings::arch_ftrace_regs_lr(fregs),
+                bindings::ftrace_regs_get_frame_pointer(fregs),
+                bindings::ftrace_regs_get_stack_pointer(fregs),
+            )
+        };
+        let frame = if HAS_PADS {
+            Some(Frame {
+                return_address: parent,
+                stack_pointer: sp,
+            })
+        } else {
+            // SAFETY: By the safety requirements.
+            unsafe { find_frame(parent, ip, fp, sp) }
+        };
+        let Some(frame) = frame else {
             return;
         };
-        // SAFETY: `find_frame` found where the entry or the function is about to read the return
-        // address, and nothing else.
-        unsafe { backend::hook_return(&mut *frame.return_address, self_, frame.stack_pointer) }
+        // SAFETY: That is where the entry or the function is about to read the return address, and
+        // nothing else.
+        let return_address = unsafe { &mut *frame.return_address };
+        // SAFETY: By the safety requirements.
+        unsafe { backend::hook_return(return_address, frame.stack_pointer, ip, fregs) };
     }
+}
+
+/// The registers that `struct __arch_ftrace_regs` has in one place always, by their names in
+/// `struct pt_regs`.
+const REGISTERS: &[(&CStr, usize)] = &[
+    (c"r0", offset_of!(bindings::__arch_ftrace_regs, args)),
+    (c"r1", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
+    (c"r2", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
+    (c"r3", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
+    (
+        if cfg!(CONFIG_THUMB2_KERNEL) {
+            c"r7"
+        } else {
+            c"fp"
+        },
+        offset_of!(bindings::__arch_ftrace_regs, fp),
+    ),
+];
+
+/// Returns where a register is in `struct __arch_ftrace_regs`, an error if it is not there.
+///
+/// # Safety
+///
+/// `name` is a string that ends in NUL.
+#[export]
+unsafe extern "C" fn ftrace_regs_query_register_offset(name: *const c_char) -> c_int {
+    // SAFETY: By the safety requirements.
+    backend::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
 }
 
 #[pin_data]

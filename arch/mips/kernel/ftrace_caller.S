@@ -34,16 +34,18 @@
 #define CORE_SITE_SIZE		8
 #define MODULE_SITE_SIZE	24
 
-/*
- * Frame: the four words of a callee's arguments that o32 asks for, and ours.
- * The others are in asm/ftrace.h.
- */
-#define FRAME_A0		16
-#define FRAME_A1		20
-#define FRAME_A2		24
-#define FRAME_A3		28
-#define FRAME_RA_ADDRESS	32
-#define FRAME_SITE		36
+/* In the frame, see asm/ftrace.h */
+#define FRAME(offset)		(FTRACE_FRAME_REGS + (offset))
+#define FRAME_A0		FRAME(FREGS_ARGS)
+#define FRAME_A1		FRAME(FREGS_ARGS + 4)
+#define FRAME_A2		FRAME(FREGS_ARGS + 8)
+#define FRAME_A3		FRAME(FREGS_ARGS + 12)
+#define FRAME_V0		FRAME(FREGS_RETS)
+#define FRAME_V1		FRAME(FREGS_RETS + 4)
+#define FRAME_RA_ADDRESS	FRAME(FREGS_RA_ADDRESS)
+#define FRAME_RA		FRAME(FREGS_RA)
+#define FRAME_PC		FRAME(FREGS_PC)
+#define FRAME_SIZE		FRAME(FREGS_SIZE)
 
 #define MCOUNT_RA_ADDRESS_REG	$12
 
@@ -52,13 +54,13 @@
 	.set	noat
 
 	.macro	ftrace_exit
-	lw	ra, FTRACE_FRAME_RA(sp)
-	lw	AT, FTRACE_FRAME_PARENT(sp)
+	lw	ra, FRAME_PC(sp)
+	lw	AT, FRAME_RA(sp)
 	lw	a0, FRAME_A0(sp)
 	lw	a1, FRAME_A1(sp)
 	lw	a2, FRAME_A2(sp)
 	lw	a3, FRAME_A3(sp)
-	addiu	sp, sp, FTRACE_FRAME_SIZE
+	addiu	sp, sp, FRAME_SIZE
 	jr	ra
 	 move	ra, AT
 	.endm
@@ -68,22 +70,23 @@
  * kernel. They differ in size.
  */
 	.macro	ftrace_module_entry
-	addiu	sp, sp, -FTRACE_FRAME_SIZE
+	addiu	sp, sp, -FRAME_SIZE
 	sw	a0, FRAME_A0(sp)
 	b	1f
 	 addiu	a0, ra, -MODULE_SITE_SIZE
 	.endm
 
 	.macro	ftrace_core_entry
-	addiu	sp, sp, -FTRACE_FRAME_SIZE
+	addiu	sp, sp, -FRAME_SIZE
 	sw	a0, FRAME_A0(sp)
 	addiu	a0, ra, -CORE_SITE_SIZE
 1:
-	sw	ra, FTRACE_FRAME_RA(sp)
-	sw	AT, FTRACE_FRAME_PARENT(sp)
+	sw	ra, FRAME_PC(sp)
+	sw	AT, FRAME_RA(sp)
 	sw	a1, FRAME_A1(sp)
 	sw	a2, FRAME_A2(sp)
 	sw	a3, FRAME_A3(sp)
+	sw	MCOUNT_RA_ADDRESS_REG, FRAME_RA_ADDRESS(sp)
 	.endm
 
 /*
@@ -95,10 +98,8 @@ LEAF(ftrace_module_caller)
 	ftrace_module_entry
 END(ftrace_module_caller)
 
-NESTED(ftrace_caller, FTRACE_FRAME_SIZE, ra)
+NESTED(ftrace_caller, FRAME_SIZE, ra)
 	ftrace_core_entry
-	sw	a0, FRAME_SITE(sp)
-	sw	MCOUNT_RA_ADDRESS_REG, FRAME_RA_ADDRESS(sp)
 
 	lui	a2, %hi(function_trace_op)
 	lw	a2, %lo(function_trace_op)(a2)
@@ -107,14 +108,7 @@ NESTED(ftrace_caller, FTRACE_FRAME_SIZE, ra)
 	.globl	ftrace_call
 ftrace_call:
 	jal	ftrace_stub
-	 move	a3, zero		/* no regs */
-
-#ifdef CONFIG_FUNCTION_GRAPH_TRACER
-	.globl	ftrace_graph_call
-ftrace_graph_call:
-	nop				/* or j ftrace_graph_caller */
-	 nop
-#endif
+	 addiu	a3, sp, FTRACE_FRAME_REGS
 
 	ftrace_exit
 END(ftrace_caller)
@@ -124,7 +118,7 @@ END(ftrace_caller)
  * backend makes a copy for each ops, and writes its address there, and
  * "jal ftrace_ops_assist_func" in place of jalr for an ops that asks for it.
  */
-NESTED(ftrace_trampoline, FTRACE_FRAME_SIZE, ra)
+NESTED(ftrace_trampoline, FRAME_SIZE, ra)
 	ftrace_module_entry
 	ftrace_core_entry
 	lui	a2, 0			/* FTRACE_TRAMPOLINE_OPS */
@@ -132,27 +126,30 @@ NESTED(ftrace_trampoline, FTRACE_FRAME_SIZE, ra)
 	lw	v1, FTRACE_OPS_FUNC(a2)
 	move	a1, AT
 	jalr	v1			/* FTRACE_TRAMPOLINE_CALL */
-	 move	a3, zero
+	 addiu	a3, sp, FTRACE_FRAME_REGS
 	ftrace_exit
 	.globl	ftrace_trampoline_end
 ftrace_trampoline_end:
 END(ftrace_trampoline)
 
-#ifdef CONFIG_FUNCTION_GRAPH_TRACER
-NESTED(ftrace_graph_caller, FTRACE_FRAME_SIZE, ra)
-	lw	a0, FRAME_RA_ADDRESS(sp)
-	bnez	a0, 1f
-	 lw	a1, FRAME_SITE(sp)
-	addiu	a0, sp, FTRACE_FRAME_PARENT	/* a leaf returns by ra */
-1:
-	jal	prepare_ftrace_return
-	 addiu	a2, sp, FTRACE_FRAME_SIZE
-	ftrace_exit
-END(ftrace_graph_caller)
-#endif
-
 	.globl	ftrace_entry_end
 ftrace_entry_end:
+
+#ifdef CONFIG_FUNCTION_GRAPH_TRACER
+/* What traced functions return to */
+NESTED(return_to_handler, FRAME_SIZE, ra)
+	addiu	sp, sp, -FRAME_SIZE
+	sw	v0, FRAME_V0(sp)
+	sw	v1, FRAME_V1(sp)
+	jal	ftrace_return_to_handler
+	 addiu	a0, sp, FTRACE_FRAME_REGS
+	move	ra, v0				/* the return address */
+	lw	v0, FRAME_V0(sp)
+	lw	v1, FRAME_V1(sp)
+	jr	ra
+	 addiu	sp, sp, FRAME_SIZE
+END(return_to_handler)
+#endif
 
 /*
  * What the sites of the kernel and of modules call before they are

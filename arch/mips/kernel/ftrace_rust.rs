@@ -9,7 +9,10 @@ use kernel::{
         self,
         dyn_ftrace, //
     },
-    ffi::c_int,
+    ffi::{
+        c_char,
+        c_int, //
+    },
     ftrace::{
         backend::{
             self,
@@ -21,7 +24,6 @@ use kernel::{
             Store,
             MIPS_CORE,
             MIPS_FUNC_CALL,
-            MIPS_GRAPH_JUMP,
             MIPS_MODULE,
             MIPS_OPS,
             MIPS_OPS_CALL, //
@@ -44,6 +46,7 @@ use kernel::{
 
 use core::{
     marker::PhantomData,
+    mem::offset_of,
     ptr, //
 };
 
@@ -91,7 +94,6 @@ impl Arch for Mips {
     const NAME: &'static str = "mips";
     const SYNC: &'static str = "stop_machine and jr.hb";
     const FUNC_CALL: Layout = MIPS_FUNC_CALL;
-    const GRAPH_JUMP: Layout = MIPS_GRAPH_JUMP;
     const LAYOUTS: &'static [&'static Layout] = &[&MIPS_CORE, &MIPS_MODULE];
 
     fn layout(ip: usize) -> &'static Layout {
@@ -306,54 +308,50 @@ unsafe extern "C" fn arch_ftrace_trampoline_func(
 mod graph {
     use super::*;
 
-    fn set_jump(on: bool) -> c_int {
-        backend::set_graph_jump::<Mips>(
-            function(bindings::ftrace_graph_call),
-            function(bindings::ftrace_graph_caller),
-            on,
-        )
-    }
-
-    /// Makes the entries go on to the graph tracer.
-    ///
-    /// # Safety
-    ///
-    /// Only ftrace calls this, as it calls the other hooks: one at a time.
-    #[export]
-    unsafe extern "C" fn ftrace_enable_ftrace_graph_caller() -> c_int {
-        set_jump(true)
-    }
-
-    /// Makes the entries leave out the graph tracer.
-    ///
-    /// # Safety
-    ///
-    /// Only ftrace calls this, as it calls the other hooks: one at a time.
-    #[export]
-    unsafe extern "C" fn ftrace_disable_ftrace_graph_caller() -> c_int {
-        set_jump(false)
-    }
-
     /// Makes the traced function return to `return_to_handler`.
     ///
-    /// `parent_ra_addr` is where its return address will be read from, by the function if it
-    /// saved it or else by the entry; `self_` is its call site.
-    ///
     /// # Safety
     ///
-    /// Only the entry calls this, with an address on the stack that nothing else uses meanwhile.
+    /// Only the entry calls this, with the registers of a function that is traced at `ip`.
     #[export]
-    unsafe extern "C" fn prepare_ftrace_return(
-        parent_ra_addr: *mut usize,
-        self_: usize,
-        fp: usize,
+    unsafe extern "C" fn ftrace_graph_func(
+        ip: usize,
+        _parent_ip: usize,
+        _op: *mut bindings::ftrace_ops,
+        fregs: *mut bindings::ftrace_regs,
     ) {
-        if backend::graph_is_off() {
-            return;
-        }
         // SAFETY: By the safety requirements.
-        unsafe { backend::hook_return(&mut *parent_ra_addr, self_, fp) }
+        let regs = unsafe { &mut *fregs.cast::<bindings::__arch_ftrace_regs>() };
+        // SAFETY: A function that has saved its return address reads it from there, and nothing
+        // else does meanwhile. A leaf returns by `ra`, which the entry restores.
+        let return_address = unsafe { regs.ra_address.as_mut() }.unwrap_or(&mut regs.ra);
+        let frame = ptr::from_ref(return_address) as usize;
+        // SAFETY: By the safety requirements.
+        unsafe { backend::hook_return(return_address, frame, ip, fregs) };
     }
+}
+
+/// The registers that `struct __arch_ftrace_regs` has, by their names in `struct pt_regs`.
+const REGISTERS: &[(&CStr, usize)] = &[
+    (c"r2", offset_of!(bindings::__arch_ftrace_regs, rets)),
+    (c"r3", offset_of!(bindings::__arch_ftrace_regs, rets) + 4),
+    (c"r4", offset_of!(bindings::__arch_ftrace_regs, args)),
+    (c"r5", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
+    (c"r6", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
+    (c"r7", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
+    (c"r31", offset_of!(bindings::__arch_ftrace_regs, ra)),
+    (c"c0_epc", offset_of!(bindings::__arch_ftrace_regs, pc)),
+];
+
+/// Returns where a register is in `struct __arch_ftrace_regs`, an error if it is not there.
+///
+/// # Safety
+///
+/// `name` is a string that ends in NUL.
+#[export]
+unsafe extern "C" fn ftrace_regs_query_register_offset(name: *const c_char) -> c_int {
+    // SAFETY: By the safety requirements.
+    backend::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
 }
 
 #[pin_data]

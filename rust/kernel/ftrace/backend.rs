@@ -57,9 +57,6 @@ pub trait Arch: Machine {
     /// Layout of the call of the tracer within `ftrace_caller`; always [`State::On`].
     const FUNC_CALL: Layout;
 
-    /// Layout of the jump to the graph tracer within `ftrace_caller`.
-    const GRAPH_JUMP: Layout;
-
     /// The layouts that sites have, all of one unit.
     const LAYOUTS: &'static [&'static Layout];
 
@@ -662,23 +659,6 @@ pub fn update_func_call<A: Arch>(ip: usize, func: usize) -> c_int {
     report(update())
 }
 
-/// `ftrace_enable_ftrace_graph_caller()` and its opposite for one jump: makes the jump at `ip` to
-/// `target` be there or not.
-pub fn set_graph_jump<A: Arch>(ip: usize, target: usize, on: bool) -> c_int {
-    let (from, to) = if on {
-        (State::Off, State::On)
-    } else {
-        (State::On, State::Off)
-    };
-    let target = usize_as_u32(target);
-    report(change::<A>(
-        &A::GRAPH_JUMP,
-        ip,
-        content(from, target),
-        content(to, target),
-    ))
-}
-
 /// `arch_ftrace_update_code()`: does `command` with all processors stopped.
 pub fn update_code<A: Arch>(command: c_int) {
     let is_asked = |bit| command.cast_unsigned() & bit != 0;
@@ -716,7 +696,7 @@ pub fn update_code<A: Arch>(command: c_int) {
 
 /// Returns whether returns may not be hooked: for the current task, or any more at all.
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
-pub fn graph_is_off() -> bool {
+fn graph_is_off() -> bool {
     // SAFETY: May be called from any context.
     if unsafe { bindings::ftrace_graph_is_dead() } {
         return true;
@@ -727,29 +707,38 @@ pub fn graph_is_off() -> bool {
     }
 }
 
-/// Makes the function that is traced at `ip` return to `return_to_handler`.
+/// `ftrace_graph_func()`: makes the function that is traced at `ip` return to
+/// `return_to_handler`.
 ///
-/// `return_address` is where its return address will be read from. `frame_pointer` is what the
-/// architecture compares when the function returns.
+/// `return_address` is where its return address will be read from. `frame` stands for that: the
+/// unwinder finds the address again by it, and some architectures compare it on return.
 ///
 /// # Safety
 ///
-/// Called on entry of a function, of whose caller `return_address` is.
+/// Called on entry of a function, of whose caller `return_address` is. `fregs` are its registers.
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
-pub unsafe fn hook_return(return_address: &mut usize, ip: usize, frame_pointer: usize) {
-    // SAFETY: By the safety requirements. Both pointers may be null.
+pub unsafe fn hook_return(
+    return_address: &mut usize,
+    frame: usize,
+    ip: usize,
+    fregs: *mut bindings::ftrace_regs,
+) {
+    if graph_is_off() {
+        return;
+    }
+    // SAFETY: By the safety requirements. `frame` is never accessed.
     let ret = unsafe {
-        bindings::function_graph_enter_regs(
-            *return_address,
-            ip,
-            frame_pointer,
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
+        bindings::function_graph_enter_regs(*return_address, ip, frame, frame as *mut usize, fregs)
     };
     if ret == 0 {
         *return_address = bindings::return_to_handler as *const () as usize;
     }
+}
+
+/// `ftrace_regs_query_register_offset()`: returns the offset that `registers` has for `name`.
+pub fn register_offset(registers: &[(&CStr, usize)], name: &CStr) -> c_int {
+    let found = registers.iter().find(|(register, _)| *register == name);
+    found.map_or(EINVAL.to_errno(), |&(_, offset)| offset as c_int)
 }
 
 /// Numbers of call sites by what their words in memory are.

@@ -51,11 +51,13 @@ mod arch {
 
     /// Layouts of sites in the kernel and in modules.
     pub(super) const CORE: &Layout = MODULE;
-    pub(super) const MODULE: &Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
-        &site::T32_MCOUNT
-    } else {
-        &site::A32_MCOUNT
+    pub(super) const MODULE: &Layout = match (HAS_PADS, cfg!(CONFIG_THUMB2_KERNEL)) {
+        (true, false) => &site::A32_PADS,
+        (true, true) => &site::T32_PADS,
+        (false, false) => &site::A32_MCOUNT,
+        (false, true) => &site::T32_MCOUNT,
     };
+    const HAS_PADS: bool = cfg!(CONFIG_ARM_FTRACE_PADS);
 
     /// Layout of the call in a trampoline.
     #[cfg(not(CONFIG_THUMB2_KERNEL))]
@@ -90,7 +92,14 @@ mod arch {
     /// A site as the compiler leaves it.
     pub(super) fn compiled(ip: u32) -> Option<[u32; MAX_WORDS]> {
         let mcount = usize_as_u32(bindings::__gnu_mcount_nc as *const () as usize);
-        if cfg!(CONFIG_THUMB2_KERNEL) {
+        if HAS_PADS {
+            let nops = if cfg!(CONFIG_THUMB2_KERNEL) {
+                insn::t32::word([insn::t32::NOP; 2])
+            } else {
+                insn::a32::NOP
+            };
+            Some([nops, nops, 0, 0, 0, 0])
+        } else if cfg!(CONFIG_THUMB2_KERNEL) {
             let [first, second] = insn::t32::bl(ip, mcount & !1)?.map(u32::from);
             Some([u32::from(insn::t32::PUSH_LR), first, second, 0, 0, 0])
         } else {

@@ -53,8 +53,6 @@ pub enum Slot {
     Insn(u32),
     /// What the compiler put there, one of these; any instruction if the list is empty.
     Kept(&'static [u32]),
-    /// A32 `b target`.
-    A32B,
     /// A32 `bl target`.
     A32Bl,
     /// The first halfword of T32 `bl target`; the second one follows.
@@ -63,10 +61,6 @@ pub enum Slot {
     T32BlSecond,
     /// T32 `bl target` as a word, or `blx target` if the target is A32 code.
     T32Call,
-    /// T32 `b.w target` as a word.
-    T32BW,
-    /// MIPS `j target`.
-    MipsJ,
     /// MIPS `jal target`.
     MipsJal,
     /// MIPS `lui v1, %hi(target)`.
@@ -104,7 +98,6 @@ impl Slot {
     const fn encode_target(self, pc: u32, target: u32) -> Option<u32> {
         match self {
             Slot::Insn(_) | Slot::Kept(_) => None,
-            Slot::A32B => a32::b(pc, target),
             Slot::A32Bl => a32::bl(pc, target),
             Slot::T32Bl => match t32_bl(pc, target) {
                 Some([first, _]) => Some(first as u32),
@@ -115,8 +108,6 @@ impl Slot {
                 None => None,
             },
             Slot::T32Call => t32_call(pc, target),
-            Slot::T32BW => t32_b_w(pc, target),
-            Slot::MipsJ => mips::j(pc, target),
             Slot::MipsJal => mips::jal(pc, target),
             Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
             Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
@@ -149,7 +140,6 @@ impl Slot {
         match self {
             Slot::Insn(expected) => (insn == expected).then_some(0),
             Slot::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
-            Slot::A32B => a32::b_target(pc, insn),
             Slot::A32Bl => a32::bl_target(pc, insn),
             // What a bit of one halfword stands for depends on the other one, whose part is just
             // its bits.
@@ -160,8 +150,6 @@ impl Slot {
             }
             Slot::T32BlSecond => t32_bl_second(insn),
             Slot::T32Call => t32_call_target(pc, insn),
-            Slot::T32BW => t32::b_w_target(pc, t32::halfwords(insn)).map(|target| target | 1),
-            Slot::MipsJ => mips::j_target(pc, insn),
             Slot::MipsJal => mips::jal_target(pc, insn),
             Slot::MipsLuiV1 => mips::v1_target(insn, mips::addiu_v1(0)),
             Slot::MipsAddiuV1 => mips::v1_target(mips::lui_v1(0), insn),
@@ -183,13 +171,10 @@ impl Slot {
         match (self, other) {
             (Insn(a), Insn(b)) => a == b,
             (Kept(_), Kept(_))
-            | (A32B, A32B)
             | (A32Bl, A32Bl)
             | (T32Bl, T32Bl)
             | (T32BlSecond, T32BlSecond)
             | (T32Call, T32Call)
-            | (T32BW, T32BW)
-            | (MipsJ, MipsJ)
             | (MipsJal, MipsJal)
             | (MipsLuiV1, MipsLuiV1)
             | (MipsAddiuV1, MipsAddiuV1)
@@ -232,17 +217,6 @@ const fn t32_code(target: u32) -> Option<u32> {
 const fn t32_bl(pc: u32, target: u32) -> Option<[u16; 2]> {
     match t32_code(target) {
         Some(target) => t32::bl(pc, target),
-        None => None,
-    }
-}
-
-const fn t32_b_w(pc: u32, target: u32) -> Option<u32> {
-    let insn = match t32_code(target) {
-        Some(target) => t32::b_w(pc, target),
-        None => None,
-    };
-    match insn {
-        Some(hw) => Some(t32::word(hw)),
         None => None,
     }
 }
@@ -380,6 +354,48 @@ pub const T32_MCOUNT: Layout = Layout {
     ],
 };
 
+/// A32, `-fpatchable-function-entry`: two instructions ahead of a function's own.
+pub const A32_PADS: Layout = Layout {
+    name: "a32-pads",
+    unit: Unit::Word,
+    words: &[
+        Word {
+            offset: -4,
+            compiled: Slot::Insn(a32::NOP),
+            off: Slot::Insn(a32::MOV_IP_LR),
+            on: Slot::Insn(a32::MOV_IP_LR),
+        },
+        Word {
+            offset: 0,
+            compiled: Slot::Insn(a32::NOP),
+            off: Slot::Insn(a32::NOP),
+            on: Slot::A32Bl,
+        },
+    ],
+};
+
+/// T32, `-fpatchable-function-entry`: four halfwords ahead of a function's own, on a word boundary.
+///
+/// What is patched is one instruction, on or off, so that no task can be within it.
+pub const T32_PADS: Layout = Layout {
+    name: "t32-pads",
+    unit: Unit::Word,
+    words: &[
+        Word {
+            offset: -4,
+            compiled: Slot::Insn(t32::word([t32::NOP, t32::NOP])),
+            off: Slot::Insn(t32::word([t32::MOV_IP_LR, t32::NOP])),
+            on: Slot::Insn(t32::word([t32::MOV_IP_LR, t32::NOP])),
+        },
+        Word {
+            offset: 0,
+            compiled: Slot::Insn(t32::word([t32::NOP, t32::NOP])),
+            off: Slot::Insn(t32::word(t32::NOP_W)),
+            on: Slot::T32Call,
+        },
+    ],
+};
+
 /// MIPS o32, `-pg` within reach of `jal`: the kernel image.
 ///
 /// Ahead of the site stands `move at, ra`, with `-mmcount-ra-address` followed by an instruction
@@ -465,18 +481,6 @@ pub const A32_FUNC_CALL: Layout = Layout {
     }],
 };
 
-/// A32, `ftrace_caller`: the jump to the graph tracer.
-pub const A32_GRAPH_JUMP: Layout = Layout {
-    name: "a32-graph-jump",
-    unit: Unit::Word,
-    words: &[Word {
-        offset: 0,
-        compiled: Slot::Insn(a32::NOP),
-        off: Slot::Insn(a32::NOP),
-        on: Slot::A32B,
-    }],
-};
-
 /// T32, `ftrace_caller`: the call of the tracer.
 ///
 /// The entry has it on a word boundary: any `bl` or `blx` is one store.
@@ -491,18 +495,6 @@ pub const T32_FUNC_CALL: Layout = Layout {
     }],
 };
 
-/// T32, `ftrace_caller`: the jump to the graph tracer, on a word boundary.
-pub const T32_GRAPH_JUMP: Layout = Layout {
-    name: "t32-graph-jump",
-    unit: Unit::Word,
-    words: &[Word {
-        offset: 0,
-        compiled: Slot::Insn(t32::word(t32::NOP_W)),
-        off: Slot::Insn(t32::word(t32::NOP_W)),
-        on: Slot::T32BW,
-    }],
-};
-
 /// MIPS, `ftrace_caller`: the call of the tracer.
 pub const MIPS_FUNC_CALL: Layout = Layout {
     name: "mips-func-call",
@@ -512,18 +504,6 @@ pub const MIPS_FUNC_CALL: Layout = Layout {
         compiled: Slot::MipsJal,
         off: Slot::Insn(mips::NOP),
         on: Slot::MipsJal,
-    }],
-};
-
-/// MIPS, `ftrace_caller`: the jump to the graph tracer.
-pub const MIPS_GRAPH_JUMP: Layout = Layout {
-    name: "mips-graph-jump",
-    unit: Unit::Word,
-    words: &[Word {
-        offset: 0,
-        compiled: Slot::Insn(mips::NOP),
-        off: Slot::Insn(mips::NOP),
-        on: Slot::MipsJ,
     }],
 };
 
@@ -595,14 +575,13 @@ pub const MIPS_OPS_CALL: Layout = Layout {
 
 const _: () = A32_MCOUNT.assert_one_store();
 const _: () = T32_MCOUNT.assert_one_store();
+const _: () = A32_PADS.assert_one_store();
+const _: () = T32_PADS.assert_one_store();
 const _: () = MIPS_CORE.assert_one_store();
 const _: () = MIPS_MODULE.assert_one_store();
 const _: () = A32_FUNC_CALL.assert_one_store();
-const _: () = A32_GRAPH_JUMP.assert_one_store();
 const _: () = T32_FUNC_CALL.assert_one_store();
-const _: () = T32_GRAPH_JUMP.assert_one_store();
 const _: () = MIPS_FUNC_CALL.assert_one_store();
-const _: () = MIPS_GRAPH_JUMP.assert_one_store();
 const _: () = A32_OPS_CALL.assert_one_store();
 const _: () = MIPS_OPS_CALL.assert_one_store();
 

@@ -13,6 +13,9 @@ pub const PUSH_LR: u16 = 0xb500;
 /// `b.n` over the one halfword that follows it.
 pub const B_OVER_HW: u16 = 0xe000;
 
+/// `nop`.
+pub const NOP: u16 = 0xbf00;
+
 /// `nop.w`.
 pub const NOP_W: [u16; 2] = [0xf3af, 0x8000];
 

@@ -18,8 +18,10 @@
  * only, and not while a tracer is on that was not there when it was loaded.
  */
 
+#include <linux/fprobe.h>
 #include <linux/fs.h>
 #include <linux/ftrace.h>
+#include <linux/kprobes.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -36,6 +38,16 @@ MODULE_PARM_DESC(irrelevant, "Ops on another function");
 static bool regs;
 module_param(regs, bool, 0600);
 MODULE_PARM_DESC(regs, "The ops ask for registers");
+
+static bool kprobe;
+module_param(kprobe, bool, 0600);
+MODULE_PARM_DESC(kprobe, "A kprobe is on the function that is called");
+
+#ifdef CONFIG_FPROBE
+static bool fprobe;
+module_param(fprobe, bool, 0600);
+MODULE_PARM_DESC(fprobe, "An fprobe is on the function that is called, and on its return");
+#endif
 
 static bool core;
 module_param(core, bool, 0600);
@@ -136,6 +148,49 @@ static int add_ops(struct bench_ops *list, unsigned int nr, unsigned long functi
 	return ret;
 }
 
+static int notrace kprobe_func(struct kprobe *p, struct pt_regs *regs)
+{
+	return 0;
+}
+
+#ifdef CONFIG_FPROBE
+static int notrace fprobe_entry(struct fprobe *fp, unsigned long entry_ip,
+				unsigned long ret_ip, struct ftrace_regs *fregs, void *data)
+{
+	return 0;
+}
+
+static void notrace fprobe_exit(struct fprobe *fp, unsigned long entry_ip,
+				unsigned long ret_ip, struct ftrace_regs *fregs, void *data)
+{
+}
+
+static struct fprobe probe = {
+	.entry_handler = fprobe_entry,
+	.exit_handler = fprobe_exit,
+};
+
+static int add_fprobe(unsigned long function)
+{
+	return fprobe ? register_fprobe_ips(&probe, &function, 1) : 0;
+}
+
+static void remove_fprobe(void)
+{
+	if (fprobe)
+		unregister_fprobe(&probe);
+}
+#else
+static int add_fprobe(unsigned long function)
+{
+	return 0;
+}
+
+static void remove_fprobe(void)
+{
+}
+#endif
+
 static u64 calls_ns;
 
 /* The loop around both functions is the same: it calls through a pointer. */
@@ -146,6 +201,28 @@ static noinline u64 measure(int (*function)(const struct dentry *), u32 calls)
 	while (calls--)
 		function(NULL);
 	return ktime_to_ns(ktime_sub(ktime_get(), start));
+}
+
+static int measure_probed(int (*function)(const struct dentry *), u32 calls)
+{
+	struct kprobe kp = {
+		.addr = (kprobe_opcode_t *)function,
+		.pre_handler = kprobe_func,
+	};
+	int ret;
+
+	ret = add_fprobe((unsigned long)function);
+	if (ret)
+		return ret;
+	if (kprobe)
+		ret = register_kprobe(&kp);
+	if (!ret) {
+		calls_ns = measure(function, calls);
+		if (kprobe)
+			unregister_kprobe(&kp);
+	}
+	remove_fprobe();
+	return ret;
 }
 
 static int calls_set(const char *val, const struct kernel_param *kp)
@@ -167,7 +244,7 @@ static int calls_set(const char *val, const struct kernel_param *kp)
 	if (!ret)
 		ret = add_ops(list + relevant, irrelevant, (unsigned long)ftrace_bench_other);
 	if (!ret)
-		calls_ns = measure(function, calls);
+		ret = measure_probed(function, calls);
 	remove_ops(list, nr);
 	kfree(list);
 	return ret;

@@ -80,6 +80,8 @@ const CALLS: &[(&str, &str)] = &[
     ("2_ops_core", "call in the kernel: 2 ops"),
     ("1_ops_10_others_core", "call in the kernel: 1 ops, 10 on another function"),
     ("regs_core", "call in the kernel: 1 ops with registers"),
+    ("kprobe_core", "call in the kernel: kprobe at the entry"),
+    ("fprobe_core", "call in the kernel: fprobe, entry and return"),
     ("function_core", "call in the kernel: function tracer"),
     ("function_graph_core", "call in the kernel: function_graph tracer"),
     ("untraced_module", "call in a module: not traced"),
@@ -87,6 +89,8 @@ const CALLS: &[(&str, &str)] = &[
     ("2_ops_module", "call in a module: 2 ops"),
     ("1_ops_10_others_module", "call in a module: 1 ops, 10 on another function"),
     ("regs_module", "call in a module: 1 ops with registers"),
+    ("kprobe_module", "call in a module: kprobe at the entry"),
+    ("fprobe_module", "call in a module: fprobe, entry and return"),
     ("function_module", "call in a module: function tracer"),
     ("function_graph_module", "call in a module: function_graph tracer"),
 ];

@@ -206,8 +206,7 @@ impl Check<'_> {
     ) {
         let asked = Backend::Rust.suite(machine, kind);
         for case in &mut cases {
-            let test = format!("{asked}/{}", case.name);
-            self.known.apply(&test, backend, case);
+            self.known.apply(machine, kind, backend, case);
         }
         self.add_as(backend.suite(machine, kind), &asked, time, cases);
     }

@@ -57,19 +57,16 @@ impl Backend {
     }
 
     /// Fragments besides the machine's own. Both kernels have Rust and KUnit: they differ in the
-    /// backend alone, and most objects of one are in ccache for the other.
-    fn fragments(self) -> &'static [&'static str] {
-        match self {
-            Self::C => &["base", "ftrace", "rust", "kunit", "kselftest"],
-            Self::Rust => &[
-                "base",
-                "ftrace",
-                "rust",
-                "kunit",
-                "kselftest",
-                "backend-rust",
-            ],
-        }
+    /// backend, and in what it makes possible, alone.
+    fn fragments(self, machine: &Machine) -> Vec<&'static str> {
+        let common = ["base", "ftrace", "rust", "kunit", "kselftest"];
+        let own: &[&str] = match (self, machine.arch) {
+            (Self::C, "arm") => &["backend-c", "arm-c"],
+            (Self::C, _) => &["backend-c", "mips-c"],
+            (Self::Rust, "arm") => &["backend-rust", "arm-rust"],
+            (Self::Rust, _) => &["backend-rust"],
+        };
+        common.iter().chain(own).copied().collect()
     }
 }
 
@@ -238,9 +235,9 @@ impl<'a> Kernel<'a> {
         let folder = ctx.paths.repo.join("tools/testing/rust-ftrace/configs");
         let fragments: Vec<PathBuf> = self
             .backend
-            .fragments()
-            .iter()
-            .chain(self.machine.configs)
+            .fragments(self.machine)
+            .into_iter()
+            .chain(self.machine.configs.iter().copied())
             .map(|name| folder.join(format!("{name}.config")))
             .collect();
         let asked = config::replace(&config::merge(&fragments)?, self.machine.options);

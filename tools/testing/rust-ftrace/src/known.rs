@@ -2,8 +2,8 @@
 
 //! Failures with a known cause that is not ours to remove, from the file `known-failures`: a line
 //! each, with the test's full name and the cause. A test of several machines has the names of them
-//! all, separated by commas. Such a test is expected to fail, and an entry whose test no longer
-//! does is itself a failure.
+//! all, separated by commas; `<machine>-c` is for the C backend alone. Such a test is expected to
+//! fail, and an entry whose test no longer does is itself a failure.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use anyhow::Result;
 
 use crate::kbuild::Backend;
+use crate::machine::Machine;
 use crate::results::Case;
 use crate::results::Outcome;
 use crate::results::Verdict;
@@ -53,13 +54,17 @@ impl Known {
         Ok(known)
     }
 
-    /// Holds a result of `test` against its entry. The C backend's may be better: that is the
-    /// comparison's matter.
-    pub fn apply(&mut self, test: &str, backend: Backend, case: &mut Case) {
-        let Some(cause) = self.causes.get(test) else {
+    /// Holds a result of a test on `machine` against its entry. One for both backends is for the
+    /// Rust backend's: the C backend's may be better, that is the comparison's matter.
+    pub fn apply(&mut self, machine: &Machine, kind: &str, backend: Backend, case: &mut Case) {
+        let entry = [backend, Backend::Rust]
+            .map(|b| format!("{}/{}", b.suite(machine, kind), case.name))
+            .into_iter()
+            .find_map(|test| Some((test.clone(), self.causes.get(&test)?)));
+        let Some((test, cause)) = entry else {
             return;
         };
-        self.seen.insert(test.to_owned());
+        self.seen.insert(test);
         match case.outcome.verdict() {
             Verdict::Fail => {
                 let was = case.outcome.word();
@@ -84,19 +89,23 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine;
 
     const ENTRY: &str = "# why\narm/ftracetest/a.tc: the kernel's: bug\n";
+    const ENTRY_OF_C: &str = "arm-c/ftracetest/a.tc: not offered\n";
 
-    fn applied(test: &str, backend: Backend, outcome: Outcome) -> Case {
+    fn applied(entry: &str, machine: &str, backend: Backend, outcome: Outcome) -> Case {
         let mut case = Case::new("a.tc", outcome, "log");
-        Known::parse(ENTRY).unwrap().apply(test, backend, &mut case);
+        let machine = machine::find(machine).unwrap();
+        let mut known = Known::parse(entry).unwrap();
+        known.apply(machine, "ftracetest", backend, &mut case);
         case
     }
 
     #[test]
     fn a_known_failure_is_expected_and_keeps_its_log() {
         for backend in [Backend::C, Backend::Rust] {
-            let case = applied("arm/ftracetest/a.tc", backend, Outcome::Crashed);
+            let case = applied(ENTRY, "arm", backend, Outcome::Crashed);
             assert_eq!(case.outcome, Outcome::Xfailed);
             assert_eq!(case.detail, "crashed, as is known: the kernel's: bug\nlog");
         }
@@ -104,21 +113,31 @@ mod tests {
 
     #[test]
     fn what_is_not_known_stays() {
-        let case = applied("mips/ftracetest/a.tc", Backend::Rust, Outcome::Failed);
+        let case = applied(ENTRY, "mips", Backend::Rust, Outcome::Failed);
         assert_eq!(case.outcome, Outcome::Failed);
-        let case = applied("arm/ftracetest/a.tc", Backend::Rust, Outcome::Skipped);
+        let case = applied(ENTRY, "arm", Backend::Rust, Outcome::Skipped);
         assert_eq!(case.outcome, Outcome::Skipped);
     }
 
     #[test]
+    fn an_entry_can_be_for_the_c_backend_alone() {
+        let case = applied(ENTRY_OF_C, "arm", Backend::C, Outcome::Failed);
+        assert_eq!(case.outcome, Outcome::Xfailed);
+        let case = applied(ENTRY_OF_C, "arm", Backend::Rust, Outcome::Failed);
+        assert_eq!(case.outcome, Outcome::Failed);
+    }
+
+    #[test]
     fn an_entry_that_is_out_of_date_is_a_failure() {
-        let passed = |backend| applied("arm/ftracetest/a.tc", backend, Outcome::Passed).outcome;
-        assert_eq!(passed(Backend::Rust), Outcome::Failed);
-        assert_eq!(passed(Backend::C), Outcome::Passed);
+        let passed = |entry, backend| applied(entry, "arm", backend, Outcome::Passed).outcome;
+        assert_eq!(passed(ENTRY, Backend::Rust), Outcome::Failed);
+        assert_eq!(passed(ENTRY, Backend::C), Outcome::Passed);
+        assert_eq!(passed(ENTRY_OF_C, Backend::Rust), Outcome::Passed);
         let mut known = Known::parse(ENTRY).unwrap();
         assert_eq!(known.unseen().collect::<Vec<_>>(), ["arm/ftracetest/a.tc"]);
         let mut case = Case::new("a.tc", Outcome::Failed, "");
-        known.apply("arm/ftracetest/a.tc", Backend::C, &mut case);
+        let arm = machine::find("arm").unwrap();
+        known.apply(arm, "ftracetest", Backend::C, &mut case);
         assert_eq!(known.unseen().count(), 0);
     }
 

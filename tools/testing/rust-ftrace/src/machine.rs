@@ -121,6 +121,15 @@ const MIPS_VARIANT: Machine = Machine {
     ..MIPS
 };
 
+/// A kernel without the function graph tracer, and what takes it.
+const NO_GRAPH: &str = "\
+# CONFIG_FUNCTION_GRAPH_TRACER is not set
+# CONFIG_FUNCTION_GRAPH_RETVAL is not set
+# CONFIG_FPROBE is not set
+# CONFIG_FPROBE_EVENTS is not set
+# CONFIG_SAMPLE_FPROBE is not set
+";
+
 /// What a kernel with locking and preemption checked is asked for on top.
 const CHECKED: &str = "\
 CONFIG_PROVE_LOCKING=y
@@ -170,8 +179,13 @@ pub const MACHINES: &[Machine] = &[
         ..MIPS_VARIANT
     },
     Machine {
+        name: "arm-mcount",
+        options: "# CONFIG_ARM_FTRACE_PADS is not set\n",
+        ..ARM_VARIANT
+    },
+    Machine {
         name: "arm-thumb2",
-        options: "CONFIG_THUMB2_KERNEL=y\n",
+        options: "CONFIG_THUMB2_KERNEL=y\n# CONFIG_ARM_FTRACE_PADS is not set\n",
         ..ARM_VARIANT
     },
     Machine {
@@ -186,10 +200,7 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-no-graph",
-        options: "\
-# CONFIG_FUNCTION_GRAPH_TRACER is not set
-# CONFIG_FUNCTION_GRAPH_RETVAL is not set
-",
+        options: NO_GRAPH,
         ..ARM_VARIANT
     },
     Machine {
@@ -200,7 +211,7 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-frame-pointer",
-        options: "CONFIG_UNWINDER_FRAME_POINTER=y\n",
+        options: "CONFIG_UNWINDER_FRAME_POINTER=y\n# CONFIG_ARM_FTRACE_PADS is not set\n",
         ..ARM_VARIANT
     },
     Machine {
@@ -214,7 +225,7 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "mips-no-graph",
-        options: "# CONFIG_FUNCTION_GRAPH_TRACER is not set\n",
+        options: NO_GRAPH,
         ..MIPS_VARIANT
     },
     Machine {

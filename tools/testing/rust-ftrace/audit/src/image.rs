@@ -112,6 +112,13 @@ pub const MCOUNT_LOC: Table = Table {
     stop: "__stop_mcount_loc",
 };
 
+/// The functions with room for a call ahead of their own instructions. The kernel has them in one
+/// table with the others.
+pub const PADS: Table = Table {
+    section: "__patchable_function_entries",
+    ..MCOUNT_LOC
+};
+
 /// Pairs of an instruction that may fault and where to go on.
 pub const EX_TABLE: Table = Table {
     section: "__ex_table",

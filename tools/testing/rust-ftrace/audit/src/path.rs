@@ -59,9 +59,7 @@ const HOOKS: &[(&str, &str)] = &[
     ("ftrace_replace_code", "ftrace_caller"),
     ("ftrace_update_ftrace_func", "ftrace_caller"),
     ("ftrace_modify_call", "ftrace_regs_caller"),
-    ("ftrace_disable_ftrace_graph_caller", "ftrace_graph_caller"),
-    ("ftrace_enable_ftrace_graph_caller", "ftrace_graph_caller"),
-    ("prepare_ftrace_return", "ftrace_graph_caller"),
+    ("ftrace_graph_func", "return_to_handler"),
 ];
 
 /// Calls through pointers that the kernel sets once it knows the processor: a part of the caller's

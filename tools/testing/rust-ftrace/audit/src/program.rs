@@ -16,6 +16,7 @@ use crate::image::Isa;
 use crate::image::EX_TABLE;
 use crate::image::JUMP_TABLE;
 use crate::image::MCOUNT_LOC;
+use crate::image::PADS;
 use crate::insn::Decoder;
 use crate::insn::Flow;
 use crate::insn::Insn;
@@ -67,7 +68,7 @@ impl<'a> Program<'a> {
             insns: RefCell::default(),
             detours,
             returns: RefCell::default(),
-            stored: image.code_addresses(&[&MCOUNT_LOC, &EX_TABLE, &JUMP_TABLE])?,
+            stored: image.code_addresses(&[&MCOUNT_LOC, &PADS, &EX_TABLE, &JUMP_TABLE])?,
         })
     }
 

@@ -9,14 +9,17 @@ use ftrace_pure::insn::mips;
 use ftrace_pure::site::Layout;
 use ftrace_pure::site::State;
 use ftrace_pure::site::A32_MCOUNT;
+use ftrace_pure::site::A32_PADS;
 use ftrace_pure::site::MAX_WORDS;
 use ftrace_pure::site::MIPS_CORE;
 use ftrace_pure::site::MIPS_MODULE;
 use ftrace_pure::site::T32_MCOUNT;
+use ftrace_pure::site::T32_PADS;
 
 use crate::image::Image;
 use crate::image::Isa;
 use crate::image::MCOUNT_LOC;
+use crate::image::PADS;
 
 /// Bytes of `move at, ra` and of what sets `$12`, ahead of [`MIPS_CORE`].
 const MIPS_CORE_AHEAD: u32 = 8;
@@ -65,8 +68,10 @@ pub fn functions(image: &Image, sites: &[Site]) -> HashSet<u32> {
 }
 
 /// The layout that the backend asks for, as `Arch::layout()` does: one for a kind of image.
-fn layout(image: &Image, ip: u32) -> &'static Layout {
+fn layout(image: &Image, has_pads: bool, ip: u32) -> &'static Layout {
     match (image.isa_at(ip), image.module) {
+        (Isa::A32, _) if has_pads => &A32_PADS,
+        (Isa::T32, _) if has_pads => &T32_PADS,
         (Isa::A32, _) => &A32_MCOUNT,
         (Isa::T32, _) => &T32_MCOUNT,
         (Isa::Mips32 | Isa::Mips32R6, false) => &MIPS_CORE,
@@ -74,17 +79,31 @@ fn layout(image: &Image, ip: u32) -> &'static Layout {
     }
 }
 
+/// What is recorded, and whether those are functions with room for a call ahead of their own
+/// instructions. In the kernel the first one tells: a call does not begin a function.
+fn recorded(image: &Image) -> Result<(Vec<u32>, bool)> {
+    let pads = image.table(&PADS)?;
+    let first = pads.iter().find(|ip| **ip != 0);
+    let starts = |ip: u32| image.function(ip).is_some_and(|f| f.start == ip);
+    if first.is_some_and(|ip| starts(image.code_address(*ip))) {
+        return Ok((pads, true));
+    }
+    Ok((image.table(&MCOUNT_LOC)?, false))
+}
+
 /// Decodes all sites.
 pub fn sites(image: &Image) -> Result<Sites> {
     let mut sites = Sites::default();
-    for ip in image.table(&MCOUNT_LOC)? {
+    let (recorded, has_pads) = recorded(image)?;
+    for ip in recorded {
         if ip == 0 {
             sites.emptied += 1;
             continue;
         }
         // As `ftrace_call_adjust()` does.
         let ip = image.code_address(ip);
-        let layout = layout(image, ip);
+        let ip = if has_pads { ip.wrapping_add(4) } else { ip };
+        let layout = layout(image, has_pads, ip);
         match check(image, layout, ip) {
             Ok(()) => sites.good.push(Site { ip, layout }),
             Err(problem) => {
@@ -113,6 +132,9 @@ fn check(image: &Image, layout: &Layout, ip: u32) -> Result<(), String> {
         if !mips::MOVE_AT_RA.contains(&ahead) {
             return Err(format!("{ahead:08x} ahead of it is not `move at, ra`"));
         }
+    }
+    if [A32_PADS.name, T32_PADS.name].contains(&layout.name) {
+        return Ok(());
     }
     let mcount = match image.isa {
         Isa::A32 | Isa::T32 => "__gnu_mcount_nc",

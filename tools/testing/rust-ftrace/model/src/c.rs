@@ -2,6 +2,8 @@
 
 //! The C backends of Linux 7.3: `arch/{arm,mips}/kernel/{ftrace.c,entry-ftrace.S,mcount.S}`.
 //!
+//! Without the graph tracer, whose jump in the entry they turn on and off as well.
+//!
 //! Their layouts are tables of the type that the Rust backend has; that two words of one differ
 //! between off and on is what that one refuses at compile time.
 
@@ -11,7 +13,6 @@ use crate::{
         Site,
         CORE_SITE,
         ENTRY,
-        GRAPH_ENTRY,
         MCOUNT,
         MODULE_SITE,
         STUB,
@@ -41,11 +42,8 @@ use crate::{
         Unit,
         Word,
         A32_FUNC_CALL,
-        A32_GRAPH_JUMP,
         MIPS_FUNC_CALL,
-        MIPS_GRAPH_JUMP,
-        T32_FUNC_CALL,
-        T32_GRAPH_JUMP, //
+        T32_FUNC_CALL, //
     }, //
 };
 
@@ -140,15 +138,15 @@ pub static MIPS_MODULE: Layout = Layout {
 
 /// A32: the code around a site of layout `site`.
 pub fn a32(site: &'static Layout) -> Code {
-    arm(Isa::A32, site, CORE_SITE, [&A32_FUNC_CALL, &A32_GRAPH_JUMP])
+    arm(Isa::A32, site, CORE_SITE, &A32_FUNC_CALL)
 }
 
 /// T32: the code around a site of layout `site`.
 pub fn t32(site: &'static Layout) -> Code {
-    arm(Isa::T32, site, T32_SITE, [&T32_FUNC_CALL, &T32_GRAPH_JUMP])
+    arm(Isa::T32, site, T32_SITE, &T32_FUNC_CALL)
 }
 
-fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -> Code {
+fn arm(isa: Isa, site: &'static Layout, ip: u32, call: &'static Layout) -> Code {
     const SITE: u32 = 16;
     const PARENT: u32 = 20;
     const LEAVE: Op = Op::Leave {
@@ -168,28 +166,10 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -
         },
     ];
     let func = ENTRY + 4 * enter.len() as u32;
-    let mut code = Code::new(
-        isa,
-        None,
-        site,
-        Site::compiled(within[0], func, isa.pointer(STUB)),
-        Site::compiled(within[1], func + 4, isa.pointer(GRAPH_ENTRY)),
-    );
+    let call = Site::compiled(call, func, isa.pointer(STUB));
+    let mut code = Code::new(isa, None, site, call);
     code.put(ENTRY, &enter);
-    code.put(func + 8, &[LEAVE]);
-    code.put(
-        GRAPH_ENTRY,
-        &[
-            Op::Load(Reg::Arg1, SITE),
-            Op::Add {
-                to: Reg::Arg1,
-                from: Reg::Arg1,
-                add: back,
-            },
-            Op::Hook(PARENT),
-            LEAVE,
-        ],
-    );
+    code.put(func + 4, &[LEAVE]);
     code
 }
 
@@ -225,30 +205,11 @@ fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
         },
     ];
     let func = entry + 4 * (first.len() + enter.len()) as u32;
-    let mut code = Code::new(
-        Isa::Mips,
-        ahead,
-        site,
-        Site::compiled(&MIPS_FUNC_CALL, func, STUB),
-        Site::compiled(&MIPS_GRAPH_JUMP, func + 8, GRAPH_ENTRY),
-    );
+    let call = Site::compiled(&MIPS_FUNC_CALL, func, STUB);
+    let mut code = Code::new(Isa::Mips, ahead, site, call);
     let next = code.put(entry, first);
     code.put(next, &enter);
-    code.put(func + 4, &[copy(Reg::Arg1, Reg::Parent)]);
-    code.put(func + 12, &[Op::Nop, LEAVE]);
-    code.put(
-        GRAPH_ENTRY,
-        &[
-            Op::Load(Reg::Arg1, SITE),
-            Op::Add {
-                to: Reg::Arg1,
-                from: Reg::Arg1,
-                add: back,
-            },
-            Op::Hook(PARENT),
-            LEAVE,
-        ],
-    );
+    code.put(func + 4, &[copy(Reg::Arg1, Reg::Parent), LEAVE]);
     code
 }
 

@@ -41,14 +41,14 @@ pub const OTHER_ENTRY: u32 = 0x8015_8004;
 pub const TRAMPOLINE: u32 = ENTRY + 0x4_0000;
 /// One that differs from `ftrace_caller` in both halves of its address.
 pub const OTHER_TRAMPOLINE: u32 = 0x801a_4010;
-/// `ftrace_graph_caller`.
-pub const GRAPH_ENTRY: u32 = 0x8012_a000;
 /// `ftrace_stub`.
 pub const STUB: u32 = 0x8012_a100;
 /// A tracer.
 pub const TRACER: u32 = 0x8014_0000;
 /// Another tracer.
 pub const OTHER_TRACER: u32 = 0x8014_0100;
+/// `ftrace_graph_func()`.
+pub const GRAPH_TRACER: u32 = 0x8014_0180;
 /// The ops of the trampoline.
 pub const OPS: u32 = 0x801c_c5a4;
 /// Another ops, of whose address no half is that of the other one.
@@ -62,7 +62,7 @@ pub const ASSIST: u32 = 0x8014_0400;
 
 /// Where a traced function of the kernel has its call site.
 pub const CORE_SITE: u32 = 0x8010_1004;
-/// The same in T32 code: off the boundary of a word.
+/// The same in T32 code behind the prologue: off the boundary of a word.
 pub const T32_SITE: u32 = 0x8010_1002;
 /// Where one of a module has it: out of reach of `jal`.
 pub const MODULE_SITE: u32 = 0xc000_1004;
@@ -74,8 +74,6 @@ pub enum Place {
     Call,
     /// The call of the tracer in the entry.
     Func,
-    /// The jump to the graph tracer in the entry.
-    Graph,
     /// What tells the ops in the trampoline.
     Ops,
     /// The call of its tracer in the trampoline.
@@ -108,13 +106,10 @@ impl Site {
                 // `addiu $12, sp, 20`, as gcc sets `$12`.
                 Slot::Kept([]) => Some(0x27ac_0014),
                 Slot::Kept([insn, ..]) => Some(*insn),
-                Slot::A32B => a32::b(pc, target),
                 Slot::A32Bl => a32::bl(pc, target),
                 Slot::T32Bl => t32::bl(pc, target & !1).map(|hw| hw[0].into()),
                 Slot::T32BlSecond => t32::bl(pc - 2, target & !1).map(|hw| hw[1].into()),
                 Slot::T32Call => t32::bl(pc, target & !1).map(t32::word),
-                Slot::T32BW => t32::b_w(pc, target & !1).map(t32::word),
-                Slot::MipsJ => mips::j(pc, target),
                 Slot::MipsJal => mips::jal(pc, target),
                 Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
                 Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
@@ -200,10 +195,10 @@ pub struct Code {
 
 impl Code {
     /// Returns the code of which `site` is the call site, within an entry that calls a tracer at
-    /// `func` and jumps to the graph tracer at `graph`.
+    /// `func`.
     ///
     /// `ahead` is executed before the site.
-    pub fn new(isa: Isa, ahead: Option<Op>, site: Site, func: Site, graph: Site) -> Self {
+    pub fn new(isa: Isa, ahead: Option<Op>, site: Site, func: Site) -> Self {
         let (mut start, body) = site.range();
         let mut ops = BTreeMap::from([
             (body, Op::Body),
@@ -223,23 +218,22 @@ impl Code {
             (HANDLER, "return_to_handler"),
             (MCOUNT, "mcount"),
             (ENTRY, "ftrace_caller"),
-            (GRAPH_ENTRY, "ftrace_graph_caller"),
             (STUB, "ftrace_stub"),
             (TRACER, "tracer"),
             (OTHER_TRACER, "other_tracer"),
+            (GRAPH_TRACER, "ftrace_graph_func"),
             (OPS_TRACER, "ops_tracer"),
             (OTHER_OPS_TRACER, "other_ops_tracer"),
             (ASSIST, "ftrace_ops_assist_func"),
             (body, "body"),
             (func.ip, "ftrace_call"),
-            (graph.ip, "ftrace_graph_call"),
             (site.ip, "site"),
         ]);
         Code {
             isa,
             start,
             ops,
-            sites: vec![site, func, graph],
+            sites: vec![site, func],
             trampoline: 0..0,
             is_copied: false,
             funcs: BTreeMap::from([(OPS, OPS_TRACER), (OTHER_OPS, OTHER_OPS_TRACER)]),

@@ -14,9 +14,6 @@ pub const A32_ADD_SP_4: u32 = 0xe28d_d004;
 /// `add.w sp, sp, #4`: what it turns a T32 site off with.
 pub const T32_ADD_SP_4: [u16; 2] = [0xf10d, 0x0d04];
 
-/// The 16-bit T32 `nop`.
-pub const T32_NOP: u16 = 0xbf00;
-
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -133,9 +130,8 @@ pub enum Op {
     Tracer,
     /// What calls the tracer of an ops, or is it: the ops is one of its arguments.
     OpsTracer(u32),
-    /// The call of `prepare_ftrace_return()`, which replaces the return address at this offset
-    /// of the stack and has the site in the second argument register.
-    Hook(u32),
+    /// The graph tracer: a tracer that replaces the return address at this offset of the stack.
+    GraphTracer(u32),
     /// The traced function's body, up to its return.
     Body,
 }
@@ -262,7 +258,7 @@ impl Isa {
             Op::Return => format!("{} {}", if arm { "bx" } else { "jr" }, name(Reg::Link)),
             Op::Tracer => "the tracer".to_owned(),
             Op::OpsTracer(_) => "the tracer of the ops".to_owned(),
-            Op::Hook(_) => "prepare_ftrace_return()".to_owned(),
+            Op::GraphTracer(_) => "the graph tracer".to_owned(),
             Op::Body => "the function's body".to_owned(),
         }
     }
@@ -294,13 +290,14 @@ fn decode_t32(pc: u32, insn: u32) -> Option<Op> {
     const MOV_IP_LR: u32 = t32::MOV_IP_LR as u32;
     const PUSH_LR: u32 = t32::PUSH_LR as u32;
     const B_OVER_HW: u32 = t32::B_OVER_HW as u32;
-    const NOP: u32 = T32_NOP as u32;
+    const NOP: u32 = t32::NOP as u32;
+    const MOV_IP_LR_NOP: u32 = t32::word([t32::MOV_IP_LR, t32::NOP]);
     const NOP_W: u32 = t32::word(t32::NOP_W);
     const ADD_SP_4: u32 = t32::word(T32_ADD_SP_4);
 
     match insn {
         NOP | NOP_W => Some(Op::Nop),
-        MOV_IP_LR => Some(copy(Reg::Parent, Reg::Link)),
+        MOV_IP_LR | MOV_IP_LR_NOP => Some(copy(Reg::Parent, Reg::Link)),
         PUSH_LR => Some(Op::Enter(4, &[(Reg::Link, 0)])),
         B_OVER_HW => Some(Op::Jump(pc.wrapping_add(4))),
         ADD_SP_4 => Some(Op::AddSp(4)),

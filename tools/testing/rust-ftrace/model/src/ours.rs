@@ -9,7 +9,7 @@ use crate::{
         Site,
         CORE_SITE,
         ENTRY,
-        GRAPH_ENTRY,
+        GRAPH_TRACER,
         MCOUNT,
         MODULE_SITE,
         REGS_ENTRY,
@@ -25,22 +25,20 @@ use crate::{
     },
     site::{
         Layout,
+        Unit,
         A32_FUNC_CALL,
-        A32_GRAPH_JUMP,
         A32_OPS,
         A32_OPS_CALL,
         MIPS_FUNC_CALL,
-        MIPS_GRAPH_JUMP,
         MIPS_OPS,
         MIPS_OPS_CALL,
-        T32_FUNC_CALL,
-        T32_GRAPH_JUMP, //
+        T32_FUNC_CALL, //
     }, //
 };
 
 /// A32: what `site` is the layout of calls `ftrace_caller`, or the trampoline.
 pub fn a32(site: &'static Layout) -> Code {
-    let mut code = arm(Isa::A32, site, CORE_SITE, [&A32_FUNC_CALL, &A32_GRAPH_JUMP]);
+    let mut code = arm(Isa::A32, site, CORE_SITE, &A32_FUNC_CALL);
     let enter = arm_enter(code.isa, code.site(Place::Call));
     let load = [
         Op::LoadFunc {
@@ -57,14 +55,18 @@ pub fn a32(site: &'static Layout) -> Code {
 /// T32: what `site` is the layout of calls `ftrace_caller`, or the entry that stands for
 /// `ftrace_regs_caller`.
 pub fn t32(site: &'static Layout) -> Code {
-    let mut code = arm(Isa::T32, site, T32_SITE, [&T32_FUNC_CALL, &T32_GRAPH_JUMP]);
+    let ip = match site.unit {
+        Unit::Half => T32_SITE,
+        Unit::Word => CORE_SITE,
+    };
+    let mut code = arm(Isa::T32, site, ip, &T32_FUNC_CALL);
     code.put(REGS_ENTRY, &[Op::Jump(ENTRY)]);
     code
 }
 
-const ARM_FRAME: u32 = 24;
-const ARM_PARENT: u32 = 16;
-const ARM_SITE: u32 = 20;
+const ARM_FRAME: u32 = 32;
+const ARM_PARENT: u32 = 24;
+const ARM_SITE: u32 = 28;
 const ARM_LEAVE: Op = Op::Leave {
     frame: ARM_FRAME,
     parent: ARM_PARENT,
@@ -87,33 +89,15 @@ fn arm_enter(isa: Isa, site: &Site) -> [Op; 3] {
     ]
 }
 
-fn arm(isa: Isa, site: &'static Layout, ip: u32, within: [&'static Layout; 2]) -> Code {
+fn arm(isa: Isa, site: &'static Layout, ip: u32, call: &'static Layout) -> Code {
     let site = Site::compiled(site, ip, isa.pointer(MCOUNT));
-    let back = site.back(isa);
     let enter = arm_enter(isa, &site);
     let func = ENTRY + 4 * enter.len() as u32;
-    let mut code = Code::new(
-        isa,
-        None,
-        site,
-        Site::compiled(within[0], func, isa.pointer(STUB)),
-        Site::compiled(within[1], func + 4, isa.pointer(GRAPH_ENTRY)),
-    );
+    let call = Site::compiled(call, func, isa.pointer(STUB));
+    let mut code = Code::new(isa, None, site, call);
     code.put(ENTRY, &enter);
-    code.put(func + 8, &[ARM_LEAVE]);
-    code.put(
-        GRAPH_ENTRY,
-        &[
-            Op::Load(Reg::Arg1, ARM_SITE),
-            Op::Add {
-                to: Reg::Arg1,
-                from: Reg::Arg1,
-                add: back,
-            },
-            Op::Hook(ARM_PARENT),
-            ARM_LEAVE,
-        ],
-    );
+    code.put(func + 4, &[ARM_LEAVE]);
+    code.put(GRAPH_TRACER, &[Op::GraphTracer(ARM_PARENT)]);
     code.put(
         MCOUNT,
         &[
@@ -147,10 +131,9 @@ pub fn mips_module_beside(site: &'static Layout, trampoline: u32) -> Code {
 }
 
 fn mips(ahead: Option<Op>, site: Site, trampoline: u32) -> Code {
-    const FRAME: u32 = 48;
-    const SITE: u32 = 36;
-    const PARENT: u32 = 40;
-    const RA: u32 = 44;
+    const FRAME: u32 = 56;
+    const PARENT: u32 = 48;
+    const RA: u32 = 52;
     const LEAVE: Op = Op::Leave {
         frame: FRAME,
         parent: PARENT,
@@ -163,28 +146,16 @@ fn mips(ahead: Option<Op>, site: Site, trampoline: u32) -> Code {
             from: Reg::Link,
             add: site.back(Isa::Mips),
         },
-        Op::Enter(
-            FRAME,
-            &[(Reg::Link, RA), (Reg::Parent, PARENT), (Reg::Arg0, SITE)],
-        ),
+        Op::Enter(FRAME, &[(Reg::Link, RA), (Reg::Parent, PARENT)]),
         copy(Reg::Arg1, Reg::Parent),
     ];
     let [to_site, save, parent] = enter;
     let func = ENTRY + 4 * enter.len() as u32;
-    let mut code = Code::new(
-        Isa::Mips,
-        ahead,
-        site,
-        Site::compiled(&MIPS_FUNC_CALL, func, STUB),
-        Site::compiled(&MIPS_GRAPH_JUMP, func + 8, GRAPH_ENTRY),
-    );
+    let call = Site::compiled(&MIPS_FUNC_CALL, func, STUB);
+    let mut code = Code::new(Isa::Mips, ahead, site, call);
     code.put(ENTRY, &enter);
-    code.put(func + 4, &[Op::Nop]);
-    code.put(func + 12, &[Op::Nop, LEAVE]);
-    code.put(
-        GRAPH_ENTRY,
-        &[Op::Load(Reg::Arg1, SITE), Op::Hook(PARENT), LEAVE],
-    );
+    code.put(func + 4, &[Op::Nop, LEAVE]);
+    code.put(GRAPH_TRACER, &[Op::GraphTracer(PARENT)]);
     code.put(MCOUNT, &[Op::AddSp(8), Op::Back]);
 
     let load = Op::LoadFunc {

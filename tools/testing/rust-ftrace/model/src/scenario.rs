@@ -9,7 +9,7 @@ use crate::{
         Place,
         ASSIST,
         ENTRY,
-        GRAPH_ENTRY,
+        GRAPH_TRACER,
         MCOUNT,
         OPS,
         OTHER_ENTRY,
@@ -26,10 +26,7 @@ use crate::{
         mips,
         t32, //
     },
-    isa::{
-        Op,
-        T32_NOP, //
-    },
+    isa::Op,
     machine::{
         Machine,
         ARM,
@@ -59,9 +56,11 @@ use crate::{
         Unit,
         Word as Row,
         A32_MCOUNT,
+        A32_PADS,
         MIPS_CORE,
         MIPS_MODULE,
-        T32_MCOUNT, //
+        T32_MCOUNT,
+        T32_PADS, //
     },
     system::{
         System,
@@ -131,8 +130,7 @@ impl Scenario {
 const CALL_ON: Change = to(Place::Call, On, ENTRY);
 const CALL_OFF: Change = to(Place::Call, Off, ENTRY);
 const TRACER_ON: Change = to(Place::Func, On, TRACER);
-const GRAPH_ON: Change = to(Place::Graph, On, GRAPH_ENTRY);
-const GRAPH_OFF: Change = to(Place::Graph, Off, GRAPH_ENTRY);
+const GRAPH_ON: Change = to(Place::Func, On, GRAPH_TRACER);
 const CALL_TRAMPOLINE: Change = to(Place::Call, On, TRAMPOLINE);
 const OPS_ON: Change = to(Place::Ops, On, OPS);
 const ASSIST_ON: Change = to(Place::OpsCall, On, ASSIST);
@@ -140,7 +138,7 @@ const ASSIST_OFF: Change = to(Place::OpsCall, Off, ASSIST);
 
 /// Initialises the sites and makes `changes`, before there are tasks.
 fn boot(mut code: Code, changes: &[Change]) -> Code {
-    for change in [GRAPH_OFF, TRACER_ON].iter().chain(changes) {
+    for change in [TRACER_ON].iter().chain(changes) {
         plan::initialise(&mut code, *change);
     }
     code
@@ -159,6 +157,8 @@ type Around = (&'static str, Machine, fn() -> Code);
 
 const A32: Around = ("a32-mcount", ARM, || ours::a32(&A32_MCOUNT));
 const T32: Around = ("t32-mcount", ARM, || ours::t32(&T32_MCOUNT));
+const A32_ENTRY: Around = ("a32-pads", ARM, || ours::a32(&A32_PADS));
+const T32_ENTRY: Around = ("t32-pads", ARM, || ours::t32(&T32_PADS));
 const CORE: Around = ("mips-core", MIPS, || ours::mips_core(&MIPS_CORE));
 const MODULE: Around = ("mips-module", MIPS, || ours::mips_module(&MIPS_MODULE));
 const CORE_UP: Around = ("mips-core", MIPS_UP, || ours::mips_core(&MIPS_CORE));
@@ -203,21 +203,27 @@ pub fn tracer((name, machine, code): Around) -> Scenario {
     Scenario::new(&format!("{name}, its tracer"), machine, code, steps).see(&sights)
 }
 
-/// The jump to the graph tracer goes from off to on to off, while its site is on.
+/// The entry goes from a tracer to the graph tracer and back, while its site is on.
 pub fn graph((name, machine, code): Around) -> Scenario {
     let mut code = boot(code(), &[CALL_OFF, CALL_ON]);
-    let steps = batches(&mut code, &[&[GRAPH_ON], &[GRAPH_OFF]]);
-    let sights = [Sight::Hooked, Sight::Entry, Sight::Stale, Sight::Changed];
+    let steps = batches(&mut code, &[&[GRAPH_ON], &[TRACER_ON]]);
+    let sights = [
+        Sight::Tracer,
+        Sight::Hooked,
+        Sight::Entry,
+        Sight::Stale,
+        Sight::Changed,
+    ];
     Scenario::new(&format!("{name}, its graph tracer"), machine, code, steps).see(&sights)
 }
 
-/// A call site, the tracer and the graph tracer are turned on together, and off.
+/// A call site and a tracer are turned on together, the graph tracer takes its place, and both are
+/// turned off.
 pub fn all((name, machine, code): Around) -> Scenario {
     let stub = to(Place::Func, On, STUB);
     let mut code = boot(code(), &[stub, CALL_OFF]);
-    let on = [TRACER_ON, CALL_ON, GRAPH_ON];
-    let off = [stub, CALL_OFF, GRAPH_OFF];
-    let steps = batches(&mut code, &[&on, &off]);
+    let (on, off) = ([TRACER_ON, CALL_ON], [stub, CALL_OFF]);
+    let steps = batches(&mut code, &[&on, &[GRAPH_ON], &off]);
     let sights = [
         Sight::Tracer,
         Sight::Hooked,
@@ -355,14 +361,17 @@ fn by_the_patcher(name: &str, code: Code, mut steps: Vec<Step>) -> Scenario {
 /// The backend as it is: nothing fails.
 pub fn ours() -> Vec<Scenario> {
     let mut scenarios = Vec::new();
-    for around in [A32, T32, CORE, MODULE, CORE_UP, MODULE_UP] {
+    for around in [
+        A32, T32, A32_ENTRY, T32_ENTRY, CORE, MODULE, CORE_UP, MODULE_UP,
+    ] {
         scenarios.extend([true, false].map(|from_off| call(around, from_off)));
     }
-    for around in [A32, T32, CORE, MODULE] {
+    for around in [A32, T32, A32_ENTRY, T32_ENTRY, CORE, MODULE] {
         scenarios.extend([tracer(around), graph(around), all(around)]);
     }
-    scenarios.extend([intruded(), live(A32), live(T32), entries(T32), called(T32)]);
-    for around in [A32, CORE, MODULE, CORE_UP, MODULE_UP] {
+    scenarios.extend([intruded(), live(A32), live(T32)]);
+    scenarios.extend([entries(T32), entries(T32_ENTRY), called(T32)]);
+    for around in [A32, A32_ENTRY, CORE, MODULE, CORE_UP, MODULE_UP] {
         let ways = [
             (CALL_ON, CALL_ON),
             (CALL_ON, CALL_OFF),
@@ -485,8 +494,8 @@ static TWO_NOPS: Layout = Layout {
             Slot::Insn(t32::MOV_IP_LR as u32),
             Slot::Insn(t32::MOV_IP_LR as u32),
         ),
-        row(0, Slot::Insn(T32_NOP as u32), Slot::T32Bl),
-        row(2, Slot::Insn(T32_NOP as u32), Slot::T32BlSecond),
+        row(0, Slot::Insn(t32::NOP as u32), Slot::T32Bl),
+        row(2, Slot::Insn(t32::NOP as u32), Slot::T32BlSecond),
     ],
 };
 

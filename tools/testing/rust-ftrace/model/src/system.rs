@@ -398,25 +398,22 @@ impl System {
                 task.set(Reg::Link, back);
             }
             Op::Return => target = Some(task.reg(Reg::Link)),
-            Op::Tracer | Op::OpsTracer(_) => {
+            Op::Tracer | Op::OpsTracer(_) | Op::GraphTracer(_) => {
                 let ip = self.code.site(Place::Call).ip;
                 let is_another = matches!(op, Op::OpsTracer(ops) if task.reg(Reg::Arg2) != ops);
                 if task.reg(Reg::Arg0) != ip || task.reg(Reg::Arg1) != CALLER || is_another {
                     faults.add(Fault::Tracer);
                 }
+                if let Op::GraphTracer(offset) = op {
+                    if let Some(slot) = task.slot(offset) {
+                        if *slot != CALLER {
+                            faults.add(Fault::Tracer);
+                        }
+                        *slot = HANDLER;
+                    }
+                    task.hooked = true;
+                }
                 target = Some(task.reg(Reg::Link));
-                task.clobber();
-            }
-            Op::Hook(offset) => {
-                let ip = self.code.site(Place::Call).ip;
-                let parent = task.load(offset);
-                if task.reg(Reg::Arg1) != ip || parent != CALLER {
-                    faults.add(Fault::Tracer);
-                }
-                if let Some(slot) = task.slot(offset) {
-                    *slot = HANDLER;
-                }
-                task.hooked = true;
                 task.clobber();
             }
             Op::Body => {

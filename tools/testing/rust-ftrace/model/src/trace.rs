@@ -182,7 +182,7 @@ fn effects(system: &System, old: &Task, new: &Task) -> String {
         .word(old.pc)
         .map_or(4, |(site, _)| site.layout.unit.size());
     let op = code.ops.get(&old.pc);
-    let clobbered = matches!(op, Some(Op::Tracer | Op::OpsTracer(_) | Op::Hook(_)));
+    let clobbered = matches!(op, Some(Op::Tracer | Op::OpsTracer(_) | Op::GraphTracer(_)));
     let mut effects: Vec<_> = Reg::ALL
         .into_iter()
         .filter(|reg| !clobbered && old.reg(*reg) != new.reg(*reg))

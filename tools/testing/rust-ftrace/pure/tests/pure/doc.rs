@@ -14,19 +14,18 @@ use ftrace_pure::site::{
     Slot,
     Unit,
     A32_FUNC_CALL,
-    A32_GRAPH_JUMP,
     A32_MCOUNT,
     A32_OPS,
     A32_OPS_CALL,
+    A32_PADS,
     MIPS_CORE,
     MIPS_FUNC_CALL,
-    MIPS_GRAPH_JUMP,
     MIPS_MODULE,
     MIPS_OPS,
     MIPS_OPS_CALL,
     T32_FUNC_CALL,
-    T32_GRAPH_JUMP,
-    T32_MCOUNT, //
+    T32_MCOUNT,
+    T32_PADS, //
 };
 use std::path::Path;
 
@@ -40,13 +39,10 @@ fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
         // Spelt alike.
         Slot::Kept([insn, ..]) => format!("``{}``", text(*insn)),
         Slot::Kept([]) => "any".to_owned(),
-        Slot::A32B => format!("``b {target}``"),
         Slot::A32Bl => format!("``bl {target}``"),
         Slot::T32Bl => format!("``bl {target}``, 1st half"),
         Slot::T32BlSecond => format!("``bl {target}``, 2nd half"),
         Slot::T32Call => format!("``bl {target}``"),
-        Slot::T32BW => format!("``b.w {target}``"),
-        Slot::MipsJ => format!("``j {target}``"),
         Slot::MipsJal => format!("``jal {target}``"),
         Slot::MipsLuiV1 => format!("``lui $v1, %hi({target})``"),
         Slot::MipsAddiuV1 => format!("``addiu $v1, $v1, %lo({target})``"),
@@ -106,16 +102,15 @@ fn tables_are_those_of_the_code() {
         .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
     let tables = [
         (&A32_MCOUNT, "__gnu_mcount_nc", "entry"),
+        (&A32_PADS, "", "entry"),
         (&A32_FUNC_CALL, "ftrace_stub", "tracer"),
-        (&A32_GRAPH_JUMP, "", "ftrace_graph_caller"),
         (&A32_OPS_CALL, "", "ftrace_ops_assist_func"),
         (&T32_MCOUNT, "__gnu_mcount_nc", "entry"),
+        (&T32_PADS, "", "entry"),
         (&T32_FUNC_CALL, "ftrace_stub", "tracer"),
-        (&T32_GRAPH_JUMP, "", "ftrace_graph_caller"),
         (&MIPS_CORE, "_mcount", "entry"),
         (&MIPS_MODULE, "_mcount", "entry"),
         (&MIPS_FUNC_CALL, "ftrace_stub", "tracer"),
-        (&MIPS_GRAPH_JUMP, "", "ftrace_graph_caller"),
         (&MIPS_OPS_CALL, "", "ftrace_ops_assist_func"),
         (&A32_OPS, "", "ops"),
         (&MIPS_OPS, "", "ops"),

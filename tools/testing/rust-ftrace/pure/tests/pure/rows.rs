@@ -29,7 +29,11 @@ pub(crate) const T32: &[(u32, &str)] = &[
 ];
 
 /// The same of words.
-pub(crate) const T32_WORDS: &[(u32, &str)] = &[(t32::word(t32::NOP_W), "nop.w")];
+pub(crate) const T32_WORDS: &[(u32, &str)] = &[
+    (t32::word(t32::NOP_W), "nop.w"),
+    (t32::word([t32::NOP, t32::NOP]), "nop; nop"),
+    (t32::word([t32::MOV_IP_LR, t32::NOP]), "mov ip, lr; nop"),
+];
 
 /// The MIPS words of sites that do not depend on a target.
 pub(crate) const MIPS: &[(u32, &str)] = &[

@@ -27,36 +27,34 @@ use ftrace_pure::{
         Transition,
         Unit,
         A32_FUNC_CALL,
-        A32_GRAPH_JUMP,
         A32_MCOUNT,
         A32_OPS,
         A32_OPS_CALL,
+        A32_PADS,
         MAX_WORDS,
         MIPS_CORE,
         MIPS_FUNC_CALL,
-        MIPS_GRAPH_JUMP,
         MIPS_MODULE,
         MIPS_OPS,
         MIPS_OPS_CALL,
         T32_FUNC_CALL,
-        T32_GRAPH_JUMP,
-        T32_MCOUNT, //
+        T32_MCOUNT,
+        T32_PADS, //
     }, //
 };
 
 /// Those that go on and off by one store.
-pub(crate) const LAYOUTS: [&Layout; 12] = [
+pub(crate) const LAYOUTS: [&Layout; 11] = [
     &A32_MCOUNT,
+    &A32_PADS,
     &A32_FUNC_CALL,
-    &A32_GRAPH_JUMP,
     &A32_OPS_CALL,
     &T32_MCOUNT,
+    &T32_PADS,
     &T32_FUNC_CALL,
-    &T32_GRAPH_JUMP,
     &MIPS_CORE,
     &MIPS_MODULE,
     &MIPS_FUNC_CALL,
-    &MIPS_GRAPH_JUMP,
     &MIPS_OPS_CALL,
 ];
 
@@ -96,13 +94,10 @@ fn words(layout: &Layout, ip: u32, content: Content) -> Option<[u32; MAX_WORDS]>
         *insn = match slot {
             Slot::Insn(insn) => insn,
             Slot::Kept(list) => *list.first().unwrap_or(&SET_12),
-            Slot::A32B => a32::b(pc, target)?,
             Slot::A32Bl => a32::bl(pc, target)?,
             Slot::T32Bl => u32::from(t32::bl(pc, target - 1)?[0]),
             Slot::T32BlSecond => u32::from(t32::bl(pc.wrapping_sub(2), target - 1)?[1]),
             Slot::T32Call => t32::word(t32::bl(pc, target - 1)?),
-            Slot::T32BW => t32::word(t32::b_w(pc, target - 1)?),
-            Slot::MipsJ => mips::j(pc, target)?,
             Slot::MipsJal => mips::jal(pc, target)?,
             Slot::MipsLuiV1 => mips::lui_v1(target),
             Slot::MipsAddiuV1 => mips::addiu_v1(target),
@@ -159,9 +154,16 @@ fn stores_are_those_of_the_tables() {
                 [0xeb00_1157, 0xe320_f000, 0xeb00_66ac],
             ],
         ),
+        (
+            &A32_PADS,
+            &[
+                // nop; mov ip, lr
+                [0xe320_f000, 0xe1a0_c00e, 0xe1a0_c00e],
+                // nop; bl ENTRY
+                [0xe320_f000, 0xe320_f000, 0xeb00_66ac],
+            ],
+        ),
         (&A32_FUNC_CALL, &[[0xeb00_1157, 0xe320_f000, 0xeb00_66ac]]),
-        // b ENTRY
-        (&A32_GRAPH_JUMP, &[[0xe320_f000, 0xe320_f000, 0xea00_66ac]]),
         // blx ip; bl ENTRY
         (&A32_OPS_CALL, &[[0xe12f_ff3c, 0xe12f_ff3c, 0xeb00_66ac]]),
         (
@@ -174,10 +176,17 @@ fn stores_are_those_of_the_tables() {
                 [0xfab0, 0xfd5a, 0xfd5a],
             ],
         ),
+        (
+            &T32_PADS,
+            &[
+                // nop, nop; mov ip, lr, nop
+                [0xbf00_bf00, 0xbf00_46f4, 0xbf00_46f4],
+                // nop, nop; nop.w; bl ENTRY
+                [0xbf00_bf00, 0x8000_f3af, 0xfd5a_f019],
+            ],
+        ),
         // bl MCOUNT; nop.w; bl ENTRY
         (&T32_FUNC_CALL, &[[0xfab0_f004, 0x8000_f3af, 0xfd5a_f019]]),
-        // b.w ENTRY
-        (&T32_GRAPH_JUMP, &[[0x8000_f3af, 0x8000_f3af, 0xbd5a_f019]]),
         (
             &MIPS_CORE,
             &[
@@ -204,8 +213,6 @@ fn stores_are_those_of_the_tables() {
             ],
         ),
         (&MIPS_FUNC_CALL, &[[0x0c04_115a, 0, 0x0c04_66af]]),
-        // j ENTRY
-        (&MIPS_GRAPH_JUMP, &[[0, 0, 0x0804_66af]]),
         // jalr v1; jal ENTRY
         (&MIPS_OPS_CALL, &[[0x0060_f809, 0x0060_f809, 0x0c04_66af]]),
     ];
@@ -442,12 +449,11 @@ fn unaligned_sites_are_refused() {
 fn targets_out_of_reach_are_refused() {
     for (layout, first, last) in [
         (&A32_MCOUNT, IP - 0x1ff_fff8, IP + 0x200_0004),
+        (&A32_PADS, IP - 0x1ff_fff8, IP + 0x200_0004),
         (&A32_FUNC_CALL, IP - 0x1ff_fff8, IP + 0x200_0004),
-        (&A32_GRAPH_JUMP, IP - 0x1ff_fff8, IP + 0x200_0004),
         (&A32_OPS_CALL, IP - 0x1ff_fff8, IP + 0x200_0004),
         (&MIPS_CORE, 0x8000_0000, 0x8fff_fffc),
         (&MIPS_FUNC_CALL, 0x8000_0000, 0x8fff_fffc),
-        (&MIPS_GRAPH_JUMP, 0x8000_0000, 0x8fff_fffc),
         (&MIPS_OPS_CALL, 0x8000_0000, 0x8fff_fffc),
     ] {
         for (target, reached) in [
@@ -487,7 +493,7 @@ fn t32_targets_out_of_reach_are_refused() {
         (LAST, true),
         (LAST + 2, false),
     ] {
-        for layout in [&T32_MCOUNT, &T32_FUNC_CALL, &T32_GRAPH_JUMP] {
+        for layout in [&T32_MCOUNT, &T32_PADS, &T32_FUNC_CALL] {
             let name = layout.name;
             let at = |target| [State::Off, State::On].map(|state| content(state, target));
             let [off, on] = at(address + 1);
@@ -497,7 +503,7 @@ fn t32_targets_out_of_reach_are_refused() {
                 "{name} {address:#x}"
             );
             let [off, on] = at(address);
-            let by_blx = layout.name == T32_FUNC_CALL.name && reached && address % 4 == 0;
+            let by_blx = layout.unit == Unit::Word && reached && address % 4 == 0;
             assert_eq!(
                 layout.store(IP, off, on).is_ok(),
                 by_blx,
