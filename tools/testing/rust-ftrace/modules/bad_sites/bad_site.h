@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 
+#include <linux/ftrace.h>
 #include <linux/module.h>
 
 /* Records @address as that of a call site. */
 #define RECORD(address)						\
-	asm(".pushsection __mcount_loc, \"a\"\n"		\
+	asm(".pushsection " FTRACE_CALLSITE_SECTION ", \"a\"\n"	\
 	    "	.long	" address "\n"				\
 	    "	.popsection")
 
-/* What gcc emits in a module to call the profiling function, @label at the recorded address */
-#if defined(CONFIG_ARM)
+/*
+ * What gcc emits in a module, to call the profiling function or to make room
+ * for a call: @label is at the recorded address, the word that is patched at
+ * PATCHED from there.
+ */
+#if defined(CONFIG_ARM_FTRACE_PADS)
+#define PATCHED		(FTRACE_PAD_SIZE - MCOUNT_INSN_SIZE)
+#define SITE(label)						\
+	THUMB("	.thumb\n")					\
+	THUMB("	.balign	4\n")					\
+	label ":	nop\n"					\
+	"	nop\n"						\
+	THUMB("	nop\n")					\
+	THUMB("	nop\n")					\
+	"	bx	lr\n"
+#elif defined(CONFIG_ARM)
 #define SITE(label)						\
 	THUMB("	.thumb\n")					\
 	"	push	{lr}\n"					\
@@ -29,6 +44,10 @@
 	"	jr	$31\n"					\
 	"	nop\n"						\
 	"	.set	pop\n"
+#endif
+
+#ifndef PATCHED
+#define PATCHED		0
 #endif
 
 MODULE_DESCRIPTION("Records a call site that is none");

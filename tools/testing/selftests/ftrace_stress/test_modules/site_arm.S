@@ -12,6 +12,22 @@
 	.syntax	unified
 
 /* Returns its first argument. As a leaf it keeps its return address in lr. */
+#ifdef CONFIG_ARM_FTRACE_PADS
+THUMB(	.balign	4	)
+ENTRY(ftrace_stress_leaf)
+UNWIND(.fnstart)
+	nop
+	nop
+THUMB(	nop		)
+THUMB(	nop		)
+	ret	lr
+UNWIND(.fnend)
+ENDPROC(ftrace_stress_leaf)
+
+	.pushsection __patchable_function_entries, "awo", %progbits, ftrace_stress_leaf
+	.long	ftrace_stress_leaf
+	.popsection
+#else
 ENTRY(ftrace_stress_leaf)
 UNWIND(.fnstart)
 	push	{lr}
@@ -23,6 +39,7 @@ ENDPROC(ftrace_stress_leaf)
 	.pushsection __mcount_loc, "a"
 	.long	1b
 	.popsection
+#endif
 
 /*
  * u32 ftrace_stress_regs(u32 seed)
