@@ -30,12 +30,11 @@ int arch_prepare_kprobe_ftrace(struct kprobe *p)
 	return 0;
 }
 
-/* ftrace calls this with preemption disabled */
 void kprobe_ftrace_handler(unsigned long ip, unsigned long parent_ip,
 			   struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	struct kprobe_ctlblk *kcb = get_kprobe_ctlblk();
 	struct pt_regs *regs = ftrace_get_regs(fregs);
+	struct kprobe_ctlblk *kcb;
 	unsigned long resume;
 	struct kprobe *p;
 	int bit;
@@ -43,6 +42,7 @@ void kprobe_ftrace_handler(unsigned long ip, unsigned long parent_ip,
 	if (unlikely(kprobe_ftrace_disabled))
 		return;
 
+	/* From here on preemption is disabled */
 	bit = ftrace_test_recursion_trylock(ip, parent_ip);
 	if (bit < 0)
 		return;
@@ -60,6 +60,7 @@ void kprobe_ftrace_handler(unsigned long ip, unsigned long parent_ip,
 	resume = instruction_pointer(regs);
 	instruction_pointer_set(regs, ip);
 	__this_cpu_write(current_kprobe, p);
+	kcb = get_kprobe_ctlblk();
 	kcb->kprobe_status = KPROBE_HIT_ACTIVE;
 
 	/* If a handler returns non-zero, it has set where to go on */
