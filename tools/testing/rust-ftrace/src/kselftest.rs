@@ -24,7 +24,7 @@ use crate::results::Outcome;
 use crate::Context;
 
 /// How long a test may take. It says nothing before it ends.
-const SILENCE: Duration = Duration::from_secs(6 * 60);
+const SILENCE: Duration = Duration::from_secs(10 * 60);
 
 /// How long all of them may take.
 const TOTAL: Duration = Duration::from_secs(60 * 60);
