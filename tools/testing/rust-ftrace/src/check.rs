@@ -68,6 +68,9 @@ const EARLY_TRACE: &str = "ftrace=function trace_options=nooverwrite trace_buf_s
 /// Cases that are about a whole boot: where one fails, whatever was asked for has failed.
 const OF_A_BOOT: [&str; 3] = ["any", "boot", "log"];
 
+/// The KUnit suite that comes with the backend: C has nothing to hold against it.
+const OUR_KUNIT_SUITE: &str = "ftrace_rust";
+
 /// A log with a subtest that has no results in it, which kunit.py takes for passed and we do not.
 const KUNIT_TAKES_IT: &str = "test_is_test_passed-no_tests_no_plan.log";
 
@@ -109,10 +112,11 @@ fn is_part_of_suites(text: &str) -> bool {
         "build",
         "selftest",
         "kunit",
+        "kunit-backend",
         "guest",
         "faults",
         "results",
-        "trace-cmd",
+        "clients",
         "ftracetest",
     ]
     .contains(&text)
@@ -332,24 +336,26 @@ impl Check<'_> {
         let suite = |kind: &str| format!("{}/{kind}", machine.name);
         let wants = |kind: &str, cases: Option<&[String]>| self.filter.wants(&suite(kind), cases);
         let wants_build = |case: &str| wants("build", Some(&[case.to_owned()]));
-        let boots_tests = wants("selftest", None) || wants("kunit", None);
+        let boots_tests = ["selftest", "kunit", "kunit-backend"]
+            .iter()
+            .any(|kind| wants(kind, None));
         let boots_guest = wants("guest", Some(&tests));
         let faults = rootfs::tests(&guest::scripts(self.ctx), "faults")?;
         let boots_faults = wants("faults", Some(&faults));
         // What takes a userland, and the other backend, is too long for a run of all tests that is
         // to be over soon.
         let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
-        let boots_both = is_patient && machine.is_compared();
+        let boots_both = is_patient && machine.is_compared;
         let boots_userland = is_patient && !machine.selftests.is_empty();
-        // No trace-cmd is built from source.
+        // They are not built from source where Debian has no packages.
         let boots_clients =
-            boots_userland && machine.debian.is_some() && wants("trace-cmd", Some(&clients));
+            boots_userland && machine.debian.is_some() && wants("clients", Some(&clients));
         let boots_selftests =
             boots_userland && wants("ftracetest", Some(&kselftest::cases(&selftests)));
         let takes_userland = boots_clients || boots_selftests;
         let compares = boots_both && (boots_tests || takes_userland);
         let needs_c =
-            machine.is_compared() && (compares || wants_build("c") || wants_build("text size"));
+            machine.is_compared && (compares || wants_build("c") || wants_build("text size"));
         if !needs_c
             && !boots_tests
             && !boots_guest
@@ -417,7 +423,7 @@ impl Check<'_> {
             }
         }
         if boots_clients {
-            self.guest_tests(machine, ("trace-cmd", "clients"), &clients, &with_userland)?;
+            self.guest_tests(machine, ("clients", "clients"), &clients, &with_userland)?;
         }
         if boots_selftests {
             self.selftests(machine, &selftests, &with_userland)?;
@@ -425,8 +431,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The kernel's boot self-tests and its KUnit suites, of which the backends have different
-    /// ones.
+    /// The kernel's boot self-tests and its KUnit suites, and the suite of the Rust backend.
     fn boot_tests<'g>(
         &mut self,
         machine: &'static Machine,
@@ -438,15 +443,16 @@ impl Check<'_> {
         for (backend, (console, mut cases, time)) in boots {
             cases.extend(some(bootlog::self_tests(&console), "self-test"));
             self.add_of(machine, backend, "selftest", time, cases);
+            let cases = self.read_ktap(&backend.suite(machine, "kunit"), &console)?;
+            let (ours, theirs): (Vec<_>, Vec<_>) = cases
+                .into_iter()
+                .partition(|case| case.name.starts_with(OUR_KUNIT_SUITE));
+            let mut add = |kind, cases| {
+                self.add_of(machine, backend, kind, Duration::ZERO, some(cases, "KUnit"));
+            };
+            add("kunit", theirs);
             if backend == Backend::Rust {
-                let cases = self.read_ktap(&backend.suite(machine, "kunit"), &console)?;
-                self.add_of(
-                    machine,
-                    backend,
-                    "kunit",
-                    Duration::ZERO,
-                    some(cases, "KUnit"),
-                );
+                add("kunit-backend", ours);
             }
         }
         Ok(())

@@ -96,6 +96,8 @@ const TOOLS: &[Tool] = &[
 /// What a machine takes on top, by its `CROSS_COMPILE=`. Nothing else asks for it.
 #[rustfmt::skip]
 const MACHINE_TOOLS: &[(&str, Tool)] = &[
+    ("arm-linux-gnueabihf-", tool("libc for arm", File("/usr/arm-linux-gnueabihf/include/stdio.h"), ANY, None, "libc6-dev-armhf-cross")),
+    ("mipsel-linux-gnu-", tool("libc for mips", File("/usr/mipsel-linux-gnu/include/stdio.h"), ANY, None, "libc6-dev-mipsel-cross")),
     ("mips-linux-gnu-", tool("gcc for mips-be", Says("mips-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mips-linux-gnu")),
     ("mips-linux-gnu-", tool("libc for mips-be", File("/usr/mips-linux-gnu/include/stdio.h"), ANY, None, "libc6-dev-mips-cross")),
     ("mips-linux-gnu-", BZIP2),

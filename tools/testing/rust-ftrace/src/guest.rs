@@ -35,6 +35,12 @@ pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0 initcall_blacklist=test_
 /// Where the guest has the kernel's ftrace selftests.
 const FTRACE_TESTS: &str = "/ftrace";
 
+/// Where it has those of user events.
+const USER_EVENTS: &str = "/user_events";
+
+/// They all.
+const USER_EVENTS_PROGRAMS: &[&str] = &["abi_test", "dyn_test", "ftrace_test", "perf_test"];
+
 pub struct Guest {
     machine: &'static Machine,
     name: String,
@@ -90,6 +96,14 @@ impl Guest {
                 list.tree(FTRACE_TESTS, &tests)?;
                 let poll = kernel.build_selftest(step, &tests.join("poll.c"))?;
                 list.file(&format!("{FTRACE_TESTS}/poll"), &poll);
+                if self.machine.debian.is_some() {
+                    list.file("/usr/bin/perf", &userland::perf(ctx, step, kernel)?);
+                    let programs = kernel.build_user_events(step)?;
+                    list.dir(USER_EVENTS);
+                    for name in USER_EVENTS_PROGRAMS {
+                        list.file(&format!("{USER_EVENTS}/{name}"), &programs.join(name));
+                    }
+                }
                 list.pack(step, &self.out, "userland")
             },
         )?;

@@ -19,6 +19,8 @@ use crate::apt;
 use crate::config;
 use crate::files;
 use crate::machine::Machine;
+use crate::source;
+use crate::source::Version;
 use crate::ui::Step;
 use crate::Context;
 
@@ -69,6 +71,25 @@ impl Backend {
         common.iter().chain(own).copied().collect()
     }
 }
+
+/// The parts of perf that are left out, for want of libraries or as nothing needs them here.
+pub const PERF_WITHOUT: &[&str] = &[
+    "JEVENTS",
+    "LIBBPF",
+    "LIBCAP",
+    "LIBCRYPTO",
+    "LIBDW",
+    "LIBELF",
+    "LIBNUMA",
+    "LIBPERL",
+    "LIBPYTHON",
+    "LIBTRACEEVENT",
+    "LIBUNWIND",
+    "LIBZSTD",
+    "RUST",
+    "SDT",
+    "SLANG",
+];
 
 /// A kernel to build for a machine.
 pub struct Kernel<'a> {
@@ -201,6 +222,11 @@ impl<'a> Kernel<'a> {
         Ok(root)
     }
 
+    /// The release of its source.
+    pub fn version(&self) -> Result<Version> {
+        source::kernel_version(&self.toolchain.source).context("the kernel source has no version")
+    }
+
     /// The folder of the kernel's selftests of ftrace.
     pub fn ftrace_selftests(&self) -> PathBuf {
         self.toolchain.source.join("tools/testing/selftests/ftrace")
@@ -224,6 +250,49 @@ impl<'a> Kernel<'a> {
             .arg("-lgcc");
         step.run(&mut compile)?;
         Ok(program)
+    }
+
+    /// Builds the kernel's selftests of user events, and returns their folder. They take the
+    /// machine's C library.
+    pub fn build_user_events(&self, step: &Step<'_>) -> Result<PathBuf> {
+        step.run(&mut self.make(&["headers"])?)?;
+        let programs = self.out.join("user_events");
+        let mut make = self.make_tool("testing/selftests/user_events");
+        make.arg(format!("OUTPUT={}", programs.display()))
+            .arg(format!(
+                "KHDR_INCLUDES=-isystem {}",
+                self.out.join("usr/include").display()
+            ))
+            .arg("USERLDFLAGS=-static");
+        fs::create_dir_all(&programs)
+            .with_context(|| format!("cannot create {}", programs.display()))?;
+        step.run(&mut make)?;
+        Ok(programs)
+    }
+
+    /// Builds perf in the folder `out`, of its parts those that take no library but the C library.
+    pub fn build_perf(&self, step: &Step<'_>, out: &Path) -> Result<PathBuf> {
+        let program = out.join("perf");
+        let mut make = self.make_tool("perf");
+        make.arg(jobs())
+            .arg(format!("O={}", out.display()))
+            .arg(format!("ARCH={}", self.machine.arch))
+            .arg("LDFLAGS=-static -s")
+            .args(PERF_WITHOUT.iter().map(|part| format!("NO_{part}=1")))
+            .arg("BUILD_BPF_SKEL=0")
+            .arg(&program);
+        fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        step.run(&mut make)?;
+        Ok(program)
+    }
+
+    /// `make` in a folder of the kernel's tools, for programs of the machine.
+    fn make_tool(&self, folder: &str) -> Command {
+        let mut make = Command::new("make");
+        make.arg("-C")
+            .arg(self.toolchain.source.join("tools").join(folder))
+            .arg(format!("CROSS_COMPILE={}", self.machine.cross));
+        make
     }
 
     /// Kconfig leaves `.config` alone when it comes out as it was, so this costs no rebuild.

@@ -21,8 +21,10 @@ pub struct Machine {
     pub options: &'static str,
     /// Which command tests it.
     pub tested_by: TestedBy,
+    /// Whether the kernels of both backends are built and held against each other.
+    pub is_compared: bool,
     /// The backends that run what takes a userland and long: the kernel's own tests of ftrace, and
-    /// trace-cmd. With the one in C among them, the machine's kernels are compared.
+    /// programs that use it.
     pub selftests: &'static [Backend],
     /// Debian's name of the architecture that the userland is for, or `None` where Debian has
     /// none and the userland is built from its source packages.
@@ -61,6 +63,7 @@ const ARM: Machine = Machine {
     configs: &["arm"],
     options: "",
     tested_by: TestedBy::Check,
+    is_compared: true,
     selftests: BOTH,
     debian: Some("armhf"),
     target: "zImage",
@@ -94,6 +97,7 @@ const MIPS: Machine = Machine {
     configs: &["malta", "mips"],
     options: "",
     tested_by: TestedBy::Check,
+    is_compared: true,
     selftests: BOTH,
     debian: Some("mipsel"),
     target: "vmlinux",
@@ -111,12 +115,14 @@ const MIPS: Machine = Machine {
 /// Another configuration of a machine's kernel: what differs with it shows in less than all tests.
 const ARM_VARIANT: Machine = Machine {
     tested_by: TestedBy::CheckAll,
+    is_compared: false,
     selftests: &[],
     ..ARM
 };
 
 const MIPS_VARIANT: Machine = Machine {
     tested_by: TestedBy::CheckAll,
+    is_compared: false,
     selftests: &[],
     ..MIPS
 };
@@ -137,6 +143,9 @@ CONFIG_DEBUG_ATOMIC_SLEEP=y
 CONFIG_DEBUG_PREEMPT=y
 ";
 
+/// All of the kernel's KUnit suites that can be built into such a kernel.
+const KUNIT: &str = "CONFIG_KUNIT_ALL_TESTS=y\n";
+
 pub const MACHINES: &[Machine] = &[
     ARM,
     MIPS,
@@ -153,6 +162,7 @@ pub const MACHINES: &[Machine] = &[
         name: "mips-r6",
         cross: "mipsisa32r6el-linux-gnu-",
         configs: &["malta", "mips-r6"],
+        is_compared: true,
         selftests: BOTH,
         debian: None,
         // The processor has 64 bits: a 32-bit kernel's entry must be sign-extended for it.
@@ -224,6 +234,18 @@ pub const MACHINES: &[Machine] = &[
         ..ARM_VARIANT
     },
     Machine {
+        name: "arm-kunit",
+        options: KUNIT,
+        is_compared: true,
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "mips-kunit",
+        options: KUNIT,
+        is_compared: true,
+        ..MIPS_VARIANT
+    },
+    Machine {
         name: "mips-no-graph",
         options: NO_GRAPH,
         ..MIPS_VARIANT
@@ -242,11 +264,6 @@ impl Machine {
         given
             .chain(["-smp".to_owned(), self.cpus.to_string()])
             .collect()
-    }
-
-    /// Whether the kernels of both backends are built and held against each other.
-    pub fn is_compared(&self) -> bool {
-        self.selftests.contains(&Backend::C)
     }
 }
 

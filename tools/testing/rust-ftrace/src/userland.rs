@@ -14,6 +14,8 @@ use crate::apt::Apt;
 use crate::apt::USERLAND_SUITE;
 use crate::crossbuild;
 use crate::files;
+use crate::kbuild::Kernel;
+use crate::kbuild::PERF_WITHOUT;
 use crate::machine::Machine;
 use crate::ui::Step;
 use crate::Context;
@@ -63,6 +65,17 @@ pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf
     let fill = || fill(ctx, step, debian, &dir);
     files::make_dir(&dir, &stamp, &recipe, fill)?;
     Ok(dir)
+}
+
+/// The folder with perf, which is made once for a machine's C library. It does not depend on the
+/// kernel's configuration.
+pub fn perf(ctx: &Context, step: &Step<'_>, kernel: &Kernel<'_>) -> Result<PathBuf> {
+    let cross = kernel.machine.cross.trim_end_matches('-');
+    let dir = ctx.paths.build.join(format!("perf-{cross}"));
+    let recipe = format!("{:?} {PERF_WITHOUT:?}", kernel.version()?);
+    let make = || kernel.build_perf(step, &dir).map(drop);
+    files::make_dir(&dir, &dir.with_extension("recipe"), &recipe, make)?;
+    Ok(dir.join("perf"))
 }
 
 fn fill(ctx: &Context, step: &Step<'_>, debian: &str, dir: &Path) -> Result<()> {
