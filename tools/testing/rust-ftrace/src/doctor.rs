@@ -15,6 +15,7 @@ use crate::apt;
 use crate::apt::output;
 use crate::apt::Apt;
 use crate::browser;
+use crate::machine;
 use crate::machine::Machine;
 use crate::source::Version;
 use crate::Context;
@@ -93,7 +94,8 @@ const TOOLS: &[Tool] = &[
     tool("qemu-system-mipsel", Says("qemu-system-mipsel", "--version"), Version(10, 0, 0), None, "qemu-system-mips"),
 ];
 
-/// What a machine takes on top, by its `CROSS_COMPILE=`. Nothing else asks for it.
+/// What a machine takes on top, by its `CROSS_COMPILE=` or by an option that it asks for. Nothing
+/// else asks for it.
 #[rustfmt::skip]
 const MACHINE_TOOLS: &[(&str, Tool)] = &[
     ("arm-linux-gnueabihf-", tool("libc for arm", File("/usr/arm-linux-gnueabihf/include/stdio.h"), ANY, None, "libc6-dev-armhf-cross")),
@@ -104,6 +106,7 @@ const MACHINE_TOOLS: &[(&str, Tool)] = &[
     ("mipsisa32r6el-linux-gnu-", tool("gcc for mips-r6", Says("mipsisa32r6el-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mipsisa32r6el-linux-gnu")),
     ("mipsisa32r6el-linux-gnu-", tool("libc for mips-r6", File("/usr/mipsisa32r6el-linux-gnu/include/stdio.h"), ANY, None, "libc6-dev-mipsr6el-cross")),
     ("mipsisa32r6el-linux-gnu-", BZIP2),
+    (machine::BTF, tool("pahole for arm-btf, mips-btf", Says("pahole", "--version"), Version(1, 24, 0), None, "dwarves")),
 ];
 
 /// Source packages are packed with it.
@@ -224,7 +227,7 @@ pub fn ensure_host(ctx: &Context, machines: &[&Machine]) -> Result<()> {
             |tool: &&Tool| !matches!(tool.find(tool.minimum(kernel.as_deref())), Found::Good(_));
         let of_machines = MACHINE_TOOLS
             .iter()
-            .filter(|(cross, _)| machines.iter().any(|m| m.cross == *cross))
+            .filter(|(key, _)| machines.iter().any(|m| [m.cross, m.options].contains(key)))
             .map(|(_, tool)| tool);
         let tools = TOOLS.iter().chain(of_machines);
         tools.filter(is_wanting).collect::<Vec<_>>()

@@ -143,6 +143,14 @@ CONFIG_DEBUG_ATOMIC_SLEEP=y
 CONFIG_DEBUG_PREEMPT=y
 ";
 
+/// A kernel that knows the names of its functions' arguments.
+pub const BTF: &str = "\
+CONFIG_DEBUG_INFO_DWARF4=y
+CONFIG_DEBUG_INFO_BTF=y
+CONFIG_PROBE_EVENTS_BTF_ARGS=y
+CONFIG_FUNCTION_TRACE_ARGS=y
+";
+
 /// All of the kernel's KUnit suites that can be built into such a kernel.
 const KUNIT: &str = "CONFIG_KUNIT_ALL_TESTS=y\n";
 
@@ -243,6 +251,16 @@ pub const MACHINES: &[Machine] = &[
         name: "mips-kunit",
         options: KUNIT,
         is_compared: true,
+        ..MIPS_VARIANT
+    },
+    Machine {
+        name: "arm-btf",
+        options: BTF,
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "mips-btf",
+        options: BTF,
         ..MIPS_VARIANT
     },
     Machine {
