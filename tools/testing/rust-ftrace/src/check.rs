@@ -342,8 +342,8 @@ impl Check<'_> {
         let boots_guest = wants("guest", Some(&tests));
         let faults = rootfs::tests(&guest::scripts(self.ctx), "faults")?;
         let boots_faults = wants("faults", Some(&faults));
-        // What takes a userland, and the other backend, is too long for a run of all tests that is
-        // to be over soon.
+        // A userland, and a kernel with the other backend, take too long for a run of all tests that
+        // is to be over soon.
         let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
         let boots_both = is_patient && machine.is_compared;
         let boots_userland = is_patient && !machine.selftests.is_empty();
@@ -353,9 +353,9 @@ impl Check<'_> {
         let boots_selftests =
             boots_userland && wants("ftracetest", Some(&kselftest::cases(&selftests)));
         let takes_userland = boots_clients || boots_selftests;
-        let compares = boots_both && (boots_tests || takes_userland);
-        let needs_c =
-            machine.is_compared && (compares || wants_build("c") || wants_build("text size"));
+        let compares =
+            boots_tests || takes_userland || wants_build("c") || wants_build("text size");
+        let needs_c = boots_both && compares;
         if !needs_c
             && !boots_tests
             && !boots_guest
