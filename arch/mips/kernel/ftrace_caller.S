@@ -28,24 +28,12 @@
 #include <asm/asm.h>
 #include <asm/asm-offsets.h>
 #include <asm/ftrace.h>
+#include <asm/mipsregs.h>
 #include <asm/regdef.h>
 
 /* Bytes from the start of a site to the address after it */
 #define CORE_SITE_SIZE		8
 #define MODULE_SITE_SIZE	24
-
-/* In the frame, see asm/ftrace.h */
-#define FRAME(offset)		(FTRACE_FRAME_REGS + (offset))
-#define FRAME_A0		FRAME(FREGS_ARGS)
-#define FRAME_A1		FRAME(FREGS_ARGS + 4)
-#define FRAME_A2		FRAME(FREGS_ARGS + 8)
-#define FRAME_A3		FRAME(FREGS_ARGS + 12)
-#define FRAME_V0		FRAME(FREGS_RETS)
-#define FRAME_V1		FRAME(FREGS_RETS + 4)
-#define FRAME_RA_ADDRESS	FRAME(FREGS_RA_ADDRESS)
-#define FRAME_RA		FRAME(FREGS_RA)
-#define FRAME_PC		FRAME(FREGS_PC)
-#define FRAME_SIZE		FRAME(FREGS_SIZE)
 
 #define MCOUNT_RA_ADDRESS_REG	$12
 
@@ -53,14 +41,18 @@
 	.set	noreorder
 	.set	noat
 
-	.macro	ftrace_exit
-	lw	ra, FRAME_PC(sp)
-	lw	AT, FRAME_RA(sp)
-	lw	a0, FRAME_A0(sp)
-	lw	a1, FRAME_A1(sp)
-	lw	a2, FRAME_A2(sp)
-	lw	a3, FRAME_A3(sp)
-	addiu	sp, sp, FRAME_SIZE
+/*
+ * An entry's frame ends with a struct __arch_ftrace_regs, \fregs bytes above
+ * sp.
+ */
+	.macro	ftrace_exit fregs
+	lw	ra, \fregs + FREGS_PC(sp)
+	lw	AT, \fregs + FREGS_RA(sp)
+	lw	a0, \fregs + FREGS_ARGS(sp)
+	lw	a1, \fregs + FREGS_ARGS + 4(sp)
+	lw	a2, \fregs + FREGS_ARGS + 8(sp)
+	lw	a3, \fregs + FREGS_ARGS + 12(sp)
+	addiu	sp, sp, \fregs + FREGS_SIZE
 	jr	ra
 	 move	ra, AT
 	.endm
@@ -69,25 +61,28 @@
  * Where sites of a module enter and, FTRACE_ENTRY_OFFSET behind, those of the
  * kernel. They differ in size.
  */
-	.macro	ftrace_module_entry
-	addiu	sp, sp, -FRAME_SIZE
-	sw	a0, FRAME_A0(sp)
+	.macro	ftrace_module_entry fregs
+	addiu	sp, sp, -(\fregs + FREGS_SIZE)
+	sw	a0, \fregs + FREGS_ARGS(sp)
 	b	1f
 	 addiu	a0, ra, -MODULE_SITE_SIZE
 	.endm
 
-	.macro	ftrace_core_entry
-	addiu	sp, sp, -FRAME_SIZE
-	sw	a0, FRAME_A0(sp)
+	.macro	ftrace_core_entry fregs
+	addiu	sp, sp, -(\fregs + FREGS_SIZE)
+	sw	a0, \fregs + FREGS_ARGS(sp)
 	addiu	a0, ra, -CORE_SITE_SIZE
 1:
-	sw	ra, FRAME_PC(sp)
-	sw	AT, FRAME_RA(sp)
-	sw	a1, FRAME_A1(sp)
-	sw	a2, FRAME_A2(sp)
-	sw	a3, FRAME_A3(sp)
-	sw	MCOUNT_RA_ADDRESS_REG, FRAME_RA_ADDRESS(sp)
+	sw	ra, \fregs + FREGS_PC(sp)
+	sw	AT, \fregs + FREGS_RA(sp)
+	sw	a1, \fregs + FREGS_ARGS + 4(sp)
+	sw	a2, \fregs + FREGS_ARGS + 8(sp)
+	sw	a3, \fregs + FREGS_ARGS + 12(sp)
+	sw	MCOUNT_RA_ADDRESS_REG, \fregs + FREGS_RA_ADDRESS(sp)
 	.endm
+
+/* ftrace_caller keeps a struct pt_regs below, which begins as o32 asks for. */
+#define CALLER_FREGS	PT_SIZE
 
 /*
  * Sites of a module hold the lower half of this address, so that those of
@@ -95,11 +90,18 @@
  */
 	.balign	FTRACE_TRAMPOLINE_ALIGN
 LEAF(ftrace_module_caller)
-	ftrace_module_entry
+	ftrace_module_entry CALLER_FREGS
 END(ftrace_module_caller)
 
-NESTED(ftrace_caller, FRAME_SIZE, ra)
-	ftrace_core_entry
+NESTED(ftrace_caller, CALLER_FREGS + FREGS_SIZE, ra)
+	ftrace_core_entry CALLER_FREGS
+
+	lui	v0, %hi(ftrace_saves_regs)
+	lw	v0, %lo(ftrace_saves_regs)(v0)
+	bnez	v0, ftrace_save_regs
+	 move	v0, zero
+ftrace_regs_saved:
+	sw	v0, CALLER_FREGS + FREGS_REGS(sp)
 
 	lui	a2, %hi(function_trace_op)
 	lw	a2, %lo(function_trace_op)(a2)
@@ -108,9 +110,87 @@ NESTED(ftrace_caller, FRAME_SIZE, ra)
 	.globl	ftrace_call
 ftrace_call:
 	jal	ftrace_stub
-	 addiu	a3, sp, FTRACE_FRAME_REGS
+	 addiu	a3, sp, CALLER_FREGS
 
-	ftrace_exit
+	lw	v0, CALLER_FREGS + FREGS_REGS(sp)
+	bnez	v0, ftrace_restore_regs
+	 nop
+	ftrace_exit CALLER_FREGS
+
+/* What is dead at the site is what the entry found there, or 0. */
+ftrace_save_regs:
+	lw	v1, CALLER_FREGS + FREGS_ARGS(sp)
+	addiu	v0, sp, CALLER_FREGS + FREGS_SIZE	/* sp at the site */
+	sw	zero, PT_R0(sp)
+	sw	AT, PT_R1(sp)
+	sw	zero, PT_R2(sp)
+	sw	zero, PT_R3(sp)
+	sw	v1, PT_R4(sp)
+	sw	a1, PT_R5(sp)
+	sw	a2, PT_R6(sp)
+	sw	a3, PT_R7(sp)
+	sw	$8, PT_R8(sp)
+	sw	$9, PT_R9(sp)
+	sw	$10, PT_R10(sp)
+	sw	$11, PT_R11(sp)
+	sw	$12, PT_R12(sp)
+	sw	$13, PT_R13(sp)
+	sw	$14, PT_R14(sp)
+	sw	$15, PT_R15(sp)
+	sw	s0, PT_R16(sp)
+	sw	s1, PT_R17(sp)
+	sw	s2, PT_R18(sp)
+	sw	s3, PT_R19(sp)
+	sw	s4, PT_R20(sp)
+	sw	s5, PT_R21(sp)
+	sw	s6, PT_R22(sp)
+	sw	s7, PT_R23(sp)
+	sw	$24, PT_R24(sp)
+	sw	$25, PT_R25(sp)
+	sw	$26, PT_R26(sp)
+	sw	$27, PT_R27(sp)
+	sw	gp, PT_R28(sp)
+	sw	v0, PT_R29(sp)
+	sw	$30, PT_R30(sp)
+	sw	AT, PT_R31(sp)
+	mfc0	v0, CP0_STATUS
+	sw	v0, PT_STATUS(sp)
+	sw	zero, PT_HI(sp)
+	sw	zero, PT_LO(sp)
+	sw	zero, PT_BVADDR(sp)
+	sw	zero, PT_CAUSE(sp)
+	sw	ra, PT_EPC(sp)
+	b	ftrace_regs_saved
+	 move	v0, sp
+
+/*
+ * The tracer may have changed any register but sp and gp, and where to go on.
+ * A tracer that does not know of the others may have changed ra.
+ */
+ftrace_restore_regs:
+	lw	v0, PT_R31(sp)
+	lw	v1, PT_R1(sp)
+	bne	v0, v1, 1f
+	 move	AT, v0
+	lw	AT, CALLER_FREGS + FREGS_RA(sp)
+1:
+	lw	a0, PT_R4(sp)
+	lw	a1, PT_R5(sp)
+	lw	a2, PT_R6(sp)
+	lw	a3, PT_R7(sp)
+	lw	s0, PT_R16(sp)
+	lw	s1, PT_R17(sp)
+	lw	s2, PT_R18(sp)
+	lw	s3, PT_R19(sp)
+	lw	s4, PT_R20(sp)
+	lw	s5, PT_R21(sp)
+	lw	s6, PT_R22(sp)
+	lw	s7, PT_R23(sp)
+	lw	$30, PT_R30(sp)
+	lw	ra, PT_EPC(sp)
+	addiu	sp, sp, CALLER_FREGS + FREGS_SIZE
+	jr	ra
+	 move	ra, AT
 END(ftrace_caller)
 
 /*
@@ -118,16 +198,17 @@ END(ftrace_caller)
  * backend makes a copy for each ops, and writes its address there, and
  * "jal ftrace_ops_assist_func" in place of jalr for an ops that asks for it.
  */
-NESTED(ftrace_trampoline, FRAME_SIZE, ra)
-	ftrace_module_entry
-	ftrace_core_entry
+NESTED(ftrace_trampoline, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
+	ftrace_module_entry FTRACE_FRAME_REGS
+	ftrace_core_entry FTRACE_FRAME_REGS
 	lui	a2, 0			/* FTRACE_TRAMPOLINE_OPS */
 	addiu	a2, a2, 0
 	lw	v1, FTRACE_OPS_FUNC(a2)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_REGS(sp)
 	move	a1, AT
 	jalr	v1			/* FTRACE_TRAMPOLINE_CALL */
 	 addiu	a3, sp, FTRACE_FRAME_REGS
-	ftrace_exit
+	ftrace_exit FTRACE_FRAME_REGS
 	.globl	ftrace_trampoline_end
 ftrace_trampoline_end:
 END(ftrace_trampoline)
@@ -137,17 +218,18 @@ ftrace_entry_end:
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
 /* What traced functions return to */
-NESTED(return_to_handler, FRAME_SIZE, ra)
-	addiu	sp, sp, -FRAME_SIZE
-	sw	v0, FRAME_V0(sp)
-	sw	v1, FRAME_V1(sp)
+NESTED(return_to_handler, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
+	addiu	sp, sp, -(FTRACE_FRAME_REGS + FREGS_SIZE)
+	sw	v0, FTRACE_FRAME_REGS + FREGS_RETS(sp)
+	sw	v1, FTRACE_FRAME_REGS + FREGS_RETS + 4(sp)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_REGS(sp)
 	jal	ftrace_return_to_handler
 	 addiu	a0, sp, FTRACE_FRAME_REGS
 	move	ra, v0				/* the return address */
-	lw	v0, FRAME_V0(sp)
-	lw	v1, FRAME_V1(sp)
+	lw	v0, FTRACE_FRAME_REGS + FREGS_RETS(sp)
+	lw	v1, FTRACE_FRAME_REGS + FREGS_RETS + 4(sp)
 	jr	ra
-	 addiu	sp, sp, FRAME_SIZE
+	 addiu	sp, sp, FTRACE_FRAME_REGS + FREGS_SIZE
 END(return_to_handler)
 #endif
 
@@ -181,3 +263,9 @@ END(ftrace_synci)
 
 	.set	at
 	.set	reorder
+
+	.bss
+	.balign	4
+	.globl	ftrace_saves_regs
+ftrace_saves_regs:
+	.space	4

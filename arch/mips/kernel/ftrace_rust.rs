@@ -171,6 +171,21 @@ unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_in
     backend::make_call::<Mips>(unsafe { &*rec }, addr)
 }
 
+/// Makes a site call something else.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, which does not change meanwhile.
+#[export]
+unsafe extern "C" fn ftrace_modify_call(
+    rec: *mut dyn_ftrace,
+    old_addr: usize,
+    addr: usize,
+) -> c_int {
+    // SAFETY: By the safety requirements.
+    backend::modify_call::<Mips>(unsafe { &*rec }, old_addr, addr)
+}
+
 /// Makes the entries call another tracer.
 ///
 /// # Safety
@@ -209,7 +224,8 @@ impl Trampolines for Mips {
     const OPS_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_OPS as usize;
     const CALL_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_CALL as usize;
     const SIZE: usize = bindings::FTRACE_TRAMPOLINE_SIZE as usize;
-    const OTHERWISE: u32 = 0;
+    // `ftrace_caller` alone saves all registers.
+    const OTHERWISE: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
 
     /// Copies the template to memory that is mapped without the TLB, a page of its own.
     ///
@@ -275,6 +291,12 @@ impl Trampolines for Mips {
 /// Only ftrace calls this, as it calls the other hooks: one at a time. `ops` is valid.
 #[export]
 unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
+    // SAFETY: By the safety requirements.
+    if unsafe { (*ops).flags } & bindings::FTRACE_OPS_FL_SAVE_REGS as usize != 0 {
+        // SAFETY: Only this stores to it. The entry takes either value while the ops is not
+        // registered yet.
+        unsafe { (&raw mut bindings::ftrace_saves_regs).write_volatile(1) };
+    }
     // SAFETY: By the safety requirements.
     unsafe { trampoline::update::<Mips>(ops) };
 }

@@ -500,7 +500,7 @@ mod tests {
     }
 
     /// A site goes from one entry to the other while it is on, by one store or by none.
-    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+    #[cfg(all(CONFIG_ARM, CONFIG_DYNAMIC_FTRACE_WITH_REGS))]
     #[test]
     fn entries_are_exchanged() -> Result {
         let text = Text::new()?;

@@ -116,7 +116,17 @@ static const struct kernel_param_ops calls_ops = {
 module_param_cb(calls, &calls_ops, NULL, 0200);
 MODULE_PARM_DESC(calls, "Calls each function this many times");
 
-#if defined(CONFIG_ARM) && defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS)
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_REGS
+#ifdef CONFIG_ARM
+#define FIRST_ARG(regs)		(&(regs)->ARM_r0)
+#define RETURN_ADDRESS(regs)	((regs)->ARM_lr)
+#define SITE_SIZE		MCOUNT_INSN_SIZE
+#else
+#define FIRST_ARG(regs)		(&(regs)->regs[4])
+#define RETURN_ADDRESS(regs)	((regs)->regs[31])
+#define SITE_SIZE		24
+#endif
+
 static u32 regs_seen, regs_wrong;
 
 /* The arguments of a leaf are where they were passed, see call_all() */
@@ -126,10 +136,11 @@ static void notrace see_regs(unsigned long ip, unsigned long parent_ip,
 	struct pt_regs *regs = ftrace_get_regs(fregs);
 	u32 a = 0x9e3779b9 * regs_seen++;
 
-	if (!regs || regs->ARM_r0 != a || regs->ARM_r1 != ~a ||
-	    regs->ARM_r2 != a + 1 || regs->ARM_r3 != ~a - 1 ||
-	    regs->ARM_lr != parent_ip ||
-	    (regs->ARM_pc & ~1) != ip + MCOUNT_INSN_SIZE)
+	unsigned long *args = FIRST_ARG(regs);
+
+	if (!regs || args[0] != a || args[1] != ~a || args[2] != a + 1 ||
+	    args[3] != ~a - 1 || RETURN_ADDRESS(regs) != parent_ip ||
+	    (instruction_pointer(regs) & ~1) != ip + SITE_SIZE)
 		regs_wrong++;
 }
 
