@@ -31,10 +31,6 @@
 #include <asm/mipsregs.h>
 #include <asm/regdef.h>
 
-/* Bytes from the start of a site to the address after it */
-#define CORE_SITE_SIZE		8
-#define MODULE_SITE_SIZE	24
-
 #define MCOUNT_RA_ADDRESS_REG	$12
 
 	.text
@@ -65,13 +61,13 @@
 	addiu	sp, sp, -(\fregs + FREGS_SIZE)
 	sw	a0, \fregs + FREGS_ARGS(sp)
 	b	1f
-	 addiu	a0, ra, -MODULE_SITE_SIZE
+	 addiu	a0, ra, -FTRACE_MODULE_SITE_SIZE
 	.endm
 
 	.macro	ftrace_core_entry fregs
 	addiu	sp, sp, -(\fregs + FREGS_SIZE)
 	sw	a0, \fregs + FREGS_ARGS(sp)
-	addiu	a0, ra, -CORE_SITE_SIZE
+	addiu	a0, ra, -FTRACE_CORE_SITE_SIZE
 1:
 	sw	ra, \fregs + FREGS_PC(sp)
 	sw	AT, \fregs + FREGS_RA(sp)
