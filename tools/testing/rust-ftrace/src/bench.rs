@@ -89,7 +89,6 @@ const CALLS: &[(&str, &str)] = &[
     ("2_ops_module", "call in a module: 2 ops"),
     ("1_ops_10_others_module", "call in a module: 1 ops, 10 on another function"),
     ("regs_module", "call in a module: 1 ops with registers"),
-    ("kprobe_module", "call in a module: kprobe at the entry"),
     ("fprobe_module", "call in a module: fprobe, entry and return"),
     ("function_module", "call in a module: function tracer"),
     ("function_graph_module", "call in a module: function_graph tracer"),
