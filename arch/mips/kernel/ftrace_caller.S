@@ -30,6 +30,7 @@
 #include <asm/ftrace.h>
 #include <asm/mipsregs.h>
 #include <asm/regdef.h>
+#include <asm/stackframe.h>
 
 #define MCOUNT_RA_ADDRESS_REG	$12
 
@@ -133,21 +134,13 @@ ftrace_save_regs:
 	sw	$13, PT_R13(sp)
 	sw	$14, PT_R14(sp)
 	sw	$15, PT_R15(sp)
-	sw	s0, PT_R16(sp)
-	sw	s1, PT_R17(sp)
-	sw	s2, PT_R18(sp)
-	sw	s3, PT_R19(sp)
-	sw	s4, PT_R20(sp)
-	sw	s5, PT_R21(sp)
-	sw	s6, PT_R22(sp)
-	sw	s7, PT_R23(sp)
+	SAVE_STATIC
 	sw	$24, PT_R24(sp)
 	sw	$25, PT_R25(sp)
 	sw	$26, PT_R26(sp)
 	sw	$27, PT_R27(sp)
 	sw	gp, PT_R28(sp)
 	sw	v0, PT_R29(sp)
-	sw	$30, PT_R30(sp)
 	sw	AT, PT_R31(sp)
 	mfc0	v0, CP0_STATUS
 	sw	v0, PT_STATUS(sp)
@@ -174,15 +167,7 @@ ftrace_restore_regs:
 	lw	a1, PT_R5(sp)
 	lw	a2, PT_R6(sp)
 	lw	a3, PT_R7(sp)
-	lw	s0, PT_R16(sp)
-	lw	s1, PT_R17(sp)
-	lw	s2, PT_R18(sp)
-	lw	s3, PT_R19(sp)
-	lw	s4, PT_R20(sp)
-	lw	s5, PT_R21(sp)
-	lw	s6, PT_R22(sp)
-	lw	s7, PT_R23(sp)
-	lw	$30, PT_R30(sp)
+	RESTORE_STATIC
 	lw	ra, PT_EPC(sp)
 	addiu	sp, sp, CALLER_FREGS + FREGS_SIZE
 	jr	ra
