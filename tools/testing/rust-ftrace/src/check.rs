@@ -48,7 +48,6 @@ use crate::results::Results;
 use crate::results::Suite;
 use crate::rootfs;
 use crate::setup;
-use crate::source;
 use crate::Check as Asked;
 use crate::Context;
 
@@ -279,8 +278,7 @@ impl Check<'_> {
 
     /// The patches and files that the kernel source has been given.
     fn series(&self, toolchain: &Toolchain) -> Result<Series> {
-        let version = source::kernel_version(&toolchain.source)
-            .context("the kernel source has no version")?;
+        let version = toolchain.version()?;
         Series::read(&self.ctx.paths.repo, &version.series())
     }
 

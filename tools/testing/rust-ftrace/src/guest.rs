@@ -38,7 +38,7 @@ const FTRACE_TESTS: &str = "/ftrace";
 /// Where it has those of user events.
 const USER_EVENTS: &str = "/user_events";
 
-/// They all.
+/// The programs of these.
 const USER_EVENTS_PROGRAMS: &[&str] = &["abi_test", "dyn_test", "ftrace_test", "perf_test"];
 
 pub struct Guest {
@@ -94,6 +94,7 @@ impl Guest {
                 list.tree("", &kernel.install_modules(ctx, step)?)?;
                 list.dir(FTRACE_TESTS);
                 list.tree(FTRACE_TESTS, &tests)?;
+                kernel.make_headers(step)?;
                 let poll = kernel.build_selftest(step, &tests.join("poll.c"))?;
                 list.file(&format!("{FTRACE_TESTS}/poll"), &poll);
                 if self.machine.debian.is_some() {

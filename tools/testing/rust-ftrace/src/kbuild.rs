@@ -34,6 +34,13 @@ pub struct Toolchain {
     pub bin: Vec<PathBuf>,
 }
 
+impl Toolchain {
+    /// The release of the kernel source.
+    pub fn version(&self) -> Result<Version> {
+        source::kernel_version(&self.source).context("the kernel source has no version")
+    }
+}
+
 /// Which ftrace backend a kernel has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -95,7 +102,7 @@ pub const PERF_WITHOUT: &[&str] = &[
 pub struct Kernel<'a> {
     pub machine: &'static Machine,
     pub backend: Backend,
-    toolchain: &'a Toolchain,
+    pub toolchain: &'a Toolchain,
     out: PathBuf,
 }
 
@@ -222,20 +229,19 @@ impl<'a> Kernel<'a> {
         Ok(root)
     }
 
-    /// The release of its source.
-    pub fn version(&self) -> Result<Version> {
-        source::kernel_version(&self.toolchain.source).context("the kernel source has no version")
-    }
-
     /// The folder of the kernel's selftests of ftrace.
     pub fn ftrace_selftests(&self) -> PathBuf {
         self.toolchain.source.join("tools/testing/selftests/ftrace")
     }
 
-    /// Builds a program of the kernel's selftests for the machine, with the kernel's own C
-    /// library: no other is there for the cross compiler.
+    /// Makes the kernel's headers for programs, in its build folder.
+    pub fn make_headers(&self, step: &Step<'_>) -> Result<()> {
+        step.run(&mut self.make(&["headers"])?)
+    }
+
+    /// Builds a program of the kernel's selftests for the machine, with the kernel's own C library
+    /// and its [headers](Self::make_headers).
     pub fn build_selftest(&self, step: &Step<'_>, source: &Path) -> Result<PathBuf> {
-        step.run(&mut self.make(&["headers"])?)?;
         let program = self
             .out
             .join(source.file_stem().context("a source file without a name")?);
@@ -253,9 +259,8 @@ impl<'a> Kernel<'a> {
     }
 
     /// Builds the kernel's selftests of user events, and returns their folder. They take the
-    /// machine's C library.
+    /// machine's C library and the kernel's [headers](Self::make_headers).
     pub fn build_user_events(&self, step: &Step<'_>) -> Result<PathBuf> {
-        step.run(&mut self.make(&["headers"])?)?;
         let programs = self.out.join("user_events");
         let mut make = self.make_tool("testing/selftests/user_events");
         make.arg(format!("OUTPUT={}", programs.display()))

@@ -67,12 +67,12 @@ pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf
     Ok(dir)
 }
 
-/// The folder with perf, which is made once for a machine's C library. It does not depend on the
+/// The program perf, which is built once for a machine's C library. It does not depend on the
 /// kernel's configuration.
 pub fn perf(ctx: &Context, step: &Step<'_>, kernel: &Kernel<'_>) -> Result<PathBuf> {
     let cross = kernel.machine.cross.trim_end_matches('-');
     let dir = ctx.paths.build.join(format!("perf-{cross}"));
-    let recipe = format!("{:?} {PERF_WITHOUT:?}", kernel.version()?);
+    let recipe = format!("{:?} {PERF_WITHOUT:?}", kernel.toolchain.version()?);
     let make = || kernel.build_perf(step, &dir).map(drop);
     files::make_dir(&dir, &dir.with_extension("recipe"), &recipe, make)?;
     Ok(dir.join("perf"))
