@@ -119,6 +119,11 @@ UNWIND(.pad	#(S_LR + FREGS_ARGS))
  */
 	.macro	ftrace_regs_exit
 	add	sp, sp, #FREGS_ARGS
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+	ldr	ip, [sp, #S_OLD_R0]
+	teq	ip, #0
+	bne	ftrace_direct_call
+#endif
 	ldr	lr, [sp, #S_LR]
 	ldmia	sp, {r0-r11}
 	ldr	ip, [sp, #S_PC]
@@ -139,6 +144,9 @@ UNWIND(.fnstart)
 	sub	sp, sp, #PT_REGS_SIZE
 ftrace_regs_unwind
 	stmia	sp, {r0-r12}
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+	mov	r0, #0				@ arch_ftrace_set_direct_caller()
+#endif
 	str	r0, [sp, #S_OLD_R0]
 	add	r0, sp, #PT_REGS_SIZE		@ sp at the site
 	mov	r1, ip				@ lr at the site
@@ -157,10 +165,28 @@ ftrace_regs_unwind
 	bl	ftrace_stub
 
 	ftrace_regs_exit
+
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+/* What is called finds ip and lr as if the site had called it. */
+ftrace_direct_call:
+	ldr	lr, [sp, #S_PC]
+	ldmia	sp, {r0-r11}
+	ldr	ip, [sp, #S_LR]
+	add	sp, sp, #S_OLD_R0
+	pop	{pc}
+#endif
 UNWIND(.fnend)
 ENDPROC(ftrace_regs_caller)
 
 #endif /* CONFIG_DYNAMIC_FTRACE_WITH_REGS */
+
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+/* A direct call that does nothing. */
+ENTRY(ftrace_stub_direct_tramp)
+	push	{ip, lr}
+	pop	{lr, pc}
+ENDPROC(ftrace_stub_direct_tramp)
+#endif
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
 /* What traced functions return to. The frame pointer stands for sp then. */

@@ -410,14 +410,24 @@ mod trampolines {
         fn flush(_trampoline: usize) {}
     }
 
-    /// Returns `address`, or `ftrace_caller` for a trampoline out of reach of the site of `rec`:
-    /// from there ftrace asks all ops, the one of the trampoline among them.
+    /// Returns `address`, or the entry that gets there if it is the trampoline of an ops, or that of
+    /// a direct call, out of reach of the site of `rec`: from there ftrace asks all ops.
     pub(super) fn or_entry(rec: &dyn_ftrace, address: usize) -> usize {
         let is_reached = || SITE.reaches(usize_as_u32(rec.ip), usize_as_u32(address));
         if pool().contains(&address) && !is_reached() {
             return function(bindings::ftrace_caller);
         }
+        #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)]
+        if !has_entry_at(address) && !is_reached() {
+            return function(bindings::ftrace_regs_caller);
+        }
         address
+    }
+
+    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)]
+    fn has_entry_at(address: usize) -> bool {
+        let entries = [bindings::ftrace_caller, bindings::ftrace_regs_caller];
+        entries.map(function).contains(&address)
     }
 
     /// Returns where the trampolines of `ftrace_caller.S` lie. One that is off is free.

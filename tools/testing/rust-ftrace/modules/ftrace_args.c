@@ -121,7 +121,7 @@ struct given {
 	bool has_parent;
 };
 
-static struct given by_ops, by_regs, by_fprobe;
+static struct given by_ops, by_regs, by_fprobe, by_direct;
 static unsigned int returns;
 static u32 returned;
 
@@ -267,7 +267,43 @@ static struct fprobe fprobe = {
 	.exit_handler = trace_exit,
 };
 
-static bool has_fprobe;
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+asmlinkage void ftrace_args_trampoline(void);
+asmlinkage void ftrace_args_direct(u32 a, u32 b, u32 c, u32 d);
+
+asmlinkage notrace void ftrace_args_direct(u32 a, u32 b, u32 c, u32 d)
+{
+	const u32 words[] = { a, b, c, d };
+
+	by_direct.calls++;
+	memcpy(by_direct.words, words, sizeof(words));
+	by_direct.has_parent = true;
+}
+
+asm("	.pushsection	.text, \"ax\", %progbits\n"
+"	.type		ftrace_args_trampoline, %function\n"
+"ftrace_args_trampoline:\n"
+"	push		{r0-r3, ip, lr}\n"
+"	bl		ftrace_args_direct\n"
+"	pop		{r0-r3, lr, pc}\n"
+"	.size		ftrace_args_trampoline, . - ftrace_args_trampoline\n"
+"	.popsection\n"
+);
+
+static struct ftrace_ops direct_ops;
+
+static int register_direct(struct ftrace_ops *ops)
+{
+	return register_ftrace_direct(ops, (unsigned long)ftrace_args_trampoline);
+}
+
+static void unregister_direct(struct ftrace_ops *ops)
+{
+	unregister_ftrace_direct(ops, (unsigned long)ftrace_args_trampoline, true);
+}
+#endif
+
+static bool has_ops, has_fprobe, has_direct;
 
 static int check(const char *name, const char *tracer, unsigned int present,
 		 const struct given *given)
@@ -302,17 +338,21 @@ static int call(unsigned int at, u32 i)
 {
 	const char *name = cases[at].name;
 	unsigned int present = cases[at].present;
+	int err = 0;
 	u32 ret;
-	int err;
 
 	by_ops.calls = 0;
 	by_regs.calls = 0;
 	by_fprobe.calls = 0;
+	by_direct.calls = 0;
 	returns = 0;
 	ret = cases[at].call(i);
 
-	err = check(name, "the ops", present, &by_ops);
-	if (!err)
+	if (has_direct)
+		err = check(name, "the trampoline", present, &by_direct);
+	if (!err && has_ops)
+		err = check(name, "the ops", present, &by_ops);
+	if (!err && has_ops)
 		err = check(name, "the ops with registers", present, &by_regs);
 	if (!err && has_fprobe) {
 		err = check(name, "the fprobe", present, &by_fprobe);
@@ -325,15 +365,20 @@ static int call(unsigned int at, u32 i)
 	return err;
 }
 
-/* Has an ops trace all of the functions */
-static int trace(struct ftrace_ops *ops)
+/* Has an ops trace all of the functions once it is registered */
+static int filter(struct ftrace_ops *ops)
 {
 	unsigned int at;
 	int ret = 0;
 
 	for (at = 0; !ret && at < ARRAY_SIZE(cases); at++)
 		ret = ftrace_set_filter(ops, (char *)cases[at].name, strlen(cases[at].name), !at);
-	return ret ?: register_ftrace_function(ops);
+	return ret;
+}
+
+static int trace(struct ftrace_ops *ops)
+{
+	return filter(ops) ?: register_ftrace_function(ops);
 }
 
 static int trace_fprobe(void)
@@ -358,20 +403,18 @@ static int call_often(u32 calls)
 	return ret;
 }
 
-static int calls_set(const char *val, const struct kernel_param *kp)
+/* With the ops, then with the fprobe as well */
+static int call_traced(u32 calls)
 {
-	u32 calls;
 	int ret;
 
-	ret = kstrtou32(val, 0, &calls);
-	if (ret)
-		return ret;
 	ret = trace(&ops);
 	if (ret)
 		return ret;
 	ret = trace(&regs_ops);
 	if (ret)
 		goto no_regs;
+	has_ops = true;
 	ret = call_often(calls);
 	if (!ret && IS_ENABLED(CONFIG_FPROBE))
 		ret = trace_fprobe();
@@ -381,9 +424,31 @@ static int calls_set(const char *val, const struct kernel_param *kp)
 		has_fprobe = false;
 		unregister_fprobe(&fprobe);
 	}
+	has_ops = false;
 	unregister_ftrace_function(&regs_ops);
 no_regs:
 	unregister_ftrace_function(&ops);
+	return ret;
+}
+
+static int calls_set(const char *val, const struct kernel_param *kp)
+{
+	u32 calls;
+	int ret;
+
+	ret = kstrtou32(val, 0, &calls);
+	if (!ret)
+		ret = call_traced(calls);
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+	if (!ret)
+		ret = filter(&direct_ops) ?: register_direct(&direct_ops);
+	if (!ret) {
+		has_direct = true;
+		ret = call_often(calls) ?: call_traced(calls);
+		has_direct = false;
+		unregister_direct(&direct_ops);
+	}
+#endif
 	return ret;
 }
 

@@ -227,7 +227,11 @@ pub fn ensure_host(ctx: &Context, machines: &[&Machine]) -> Result<()> {
             |tool: &&Tool| !matches!(tool.find(tool.minimum(kernel.as_deref())), Found::Good(_));
         let of_machines = MACHINE_TOOLS
             .iter()
-            .filter(|(key, _)| machines.iter().any(|m| [m.cross, m.options].contains(key)))
+            .filter(|(key, _)| {
+                machines
+                    .iter()
+                    .any(|m| m.cross == *key || m.options.contains(key))
+            })
             .map(|(_, tool)| tool);
         let tools = TOOLS.iter().chain(of_machines);
         tools.filter(is_wanting).collect::<Vec<_>>()

@@ -314,7 +314,7 @@ impl<'a> Kernel<'a> {
             .chain(self.machine.configs.iter().copied())
             .map(|name| folder.join(format!("{name}.config")))
             .collect();
-        let asked = config::replace(&config::merge(&fragments)?, self.machine.options);
+        let asked = config::replace(&config::merge(&fragments)?, &self.machine.options.concat());
         let theirs = self.ftrace_selftests().join("config");
         let undecided = config::undecided(&config::parse(&asked), &theirs)?;
         if !undecided.is_empty() {

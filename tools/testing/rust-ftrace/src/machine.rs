@@ -18,7 +18,7 @@ pub struct Machine {
     /// The kernel's configuration fragments that are the machine's own.
     pub configs: &'static [&'static str],
     /// Options of the kernel that take the place of what the fragments say.
-    pub options: &'static str,
+    pub options: &'static [&'static str],
     /// Which command tests it.
     pub tested_by: TestedBy,
     /// Whether the kernels of both backends are built and held against each other.
@@ -61,7 +61,7 @@ const ARM: Machine = Machine {
     arch: "arm",
     cross: "arm-linux-gnueabihf-",
     configs: &["arm"],
-    options: "",
+    options: &[],
     tested_by: TestedBy::Check,
     is_compared: true,
     selftests: BOTH,
@@ -95,7 +95,7 @@ const MIPS: Machine = Machine {
     arch: "mips",
     cross: "mipsel-linux-gnu-",
     configs: &["malta", "mips"],
-    options: "",
+    options: &[],
     tested_by: TestedBy::Check,
     is_compared: true,
     selftests: BOTH,
@@ -126,6 +126,13 @@ const MIPS_VARIANT: Machine = Machine {
     selftests: &[],
     ..MIPS
 };
+
+/// ARM with call sites behind prologues, and what takes them at functions' first instruction.
+const NO_PADS: &str = "\
+# CONFIG_ARM_FTRACE_PADS is not set
+# CONFIG_SAMPLE_FTRACE_DIRECT is not set
+# CONFIG_SAMPLE_FTRACE_DIRECT_MULTI is not set
+";
 
 /// A kernel without the function graph tracer, and what takes it.
 const NO_GRAPH: &str = "\
@@ -198,43 +205,45 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-mcount",
-        options: "# CONFIG_ARM_FTRACE_PADS is not set\n",
+        options: &[NO_PADS],
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-thumb2",
-        options: "CONFIG_THUMB2_KERNEL=y\n# CONFIG_ARM_FTRACE_PADS is not set\n",
+        options: &["CONFIG_THUMB2_KERNEL=y\n", NO_PADS],
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-no-plts",
-        options: "# CONFIG_ARM_MODULE_PLTS is not set\n",
+        options: &["# CONFIG_ARM_MODULE_PLTS is not set\n"],
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-no-rwx",
-        options: "# CONFIG_STRICT_KERNEL_RWX is not set\n# CONFIG_STRICT_MODULE_RWX is not set\n",
+        options: &[
+            "# CONFIG_STRICT_KERNEL_RWX is not set\n# CONFIG_STRICT_MODULE_RWX is not set\n",
+        ],
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-no-graph",
-        options: NO_GRAPH,
+        options: &[NO_GRAPH],
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-up",
-        options: "# CONFIG_SMP is not set\n# CONFIG_HOTPLUG_CPU is not set\n",
+        options: &["# CONFIG_SMP is not set\n# CONFIG_HOTPLUG_CPU is not set\n"],
         cpus: 1,
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-frame-pointer",
-        options: "CONFIG_UNWINDER_FRAME_POINTER=y\n# CONFIG_ARM_FTRACE_PADS is not set\n",
+        options: &["CONFIG_UNWINDER_FRAME_POINTER=y\n", NO_PADS],
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-checked",
-        options: CHECKED,
+        options: &[CHECKED],
         // More than others have: more to lock against.
         cpus: 4,
         // What the C backend does wrong here is no news.
@@ -243,34 +252,34 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-kunit",
-        options: KUNIT,
+        options: &[KUNIT],
         is_compared: true,
         ..ARM_VARIANT
     },
     Machine {
         name: "mips-kunit",
-        options: KUNIT,
+        options: &[KUNIT],
         is_compared: true,
         ..MIPS_VARIANT
     },
     Machine {
         name: "arm-btf",
-        options: BTF,
+        options: &[BTF],
         ..ARM_VARIANT
     },
     Machine {
         name: "mips-btf",
-        options: BTF,
+        options: &[BTF],
         ..MIPS_VARIANT
     },
     Machine {
         name: "mips-no-graph",
-        options: NO_GRAPH,
+        options: &[NO_GRAPH],
         ..MIPS_VARIANT
     },
     Machine {
         name: "mips-checked",
-        options: CHECKED,
+        options: &[CHECKED],
         ..MIPS_VARIANT
     },
 ];
