@@ -419,6 +419,20 @@ impl<'a> Kernel<'a> {
         Ok(text_sections(&apt::output(&mut size)?) - suite_size(&apt::output(&mut nm)?))
     }
 
+    /// Bytes of machine code of probes of functions, which the C backends do not offer.
+    pub fn fprobe_size(&self) -> Result<u64> {
+        let folder = self.out.join("kernel/trace");
+        let objects = ["fprobe.o", "trace_fprobe.o"].map(|name| folder.join(name));
+        if !objects.iter().all(|object| object.exists()) {
+            return Ok(0);
+        }
+        let mut size = Command::new(format!("{}size", self.machine.cross));
+        size.args(["-A", "-d"]).args(objects);
+        Ok(sections(&apt::output(&mut size)?, |name| {
+            name.starts_with(".text") || [".init.text", ".exit.text"].contains(&name)
+        }))
+    }
+
     /// Bytes of variables in vmlinux, set ones and zeroed ones.
     pub fn data_size(&self) -> Result<u64> {
         let mut size = Command::new(format!("{}size", self.machine.cross));
