@@ -32,6 +32,8 @@ pub struct Toolchain {
     pub rust_lib_src: PathBuf,
     /// Folders to look for programs in before `PATH`'s.
     pub bin: Vec<PathBuf>,
+    /// Folders of other compilers than `PATH`'s, and the machines that these are for.
+    pub gcc: Vec<(&'static str, PathBuf)>,
 }
 
 impl Toolchain {
@@ -345,7 +347,9 @@ impl<'a> Kernel<'a> {
     /// `PATH` with the folders of the tools first.
     fn path(&self) -> Result<OsString> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let dirs = self.toolchain.bin.iter().cloned();
+        let gcc = self.toolchain.gcc.iter();
+        let gcc = gcc.filter(|(machine, _)| *machine == self.machine.name);
+        let dirs = gcc.map(|(_, dir)| dir).chain(&self.toolchain.bin).cloned();
         env::join_paths(dirs.chain(env::split_paths(&path)))
             .context("a folder of the tools cannot be in PATH")
     }

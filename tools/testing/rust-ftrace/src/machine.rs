@@ -15,6 +15,8 @@ pub struct Machine {
     pub arch: &'static str,
     /// The kernel's `CROSS_COMPILE=`.
     pub cross: &'static str,
+    /// The oldest release of gcc that its kernel can be compiled with, where not all will do.
+    pub gcc: Option<u32>,
     /// The kernel's configuration fragments that are the machine's own.
     pub configs: &'static [&'static str],
     /// Options of the kernel that take the place of what the fragments say.
@@ -60,6 +62,7 @@ const ARM: Machine = Machine {
     name: "arm",
     arch: "arm",
     cross: "arm-linux-gnueabihf-",
+    gcc: None,
     configs: &["arm"],
     options: &[],
     tested_by: TestedBy::Check,
@@ -94,6 +97,7 @@ const MIPS: Machine = Machine {
     name: "mips",
     arch: "mips",
     cross: "mipsel-linux-gnu-",
+    gcc: None,
     configs: &["malta", "mips"],
     options: &[],
     tested_by: TestedBy::Check,
@@ -127,9 +131,11 @@ const MIPS_VARIANT: Machine = Machine {
     ..MIPS
 };
 
-/// ARM with call sites behind prologues, and what takes them at functions' first instruction.
-const NO_PADS: &str = "\
-# CONFIG_ARM_FTRACE_PADS is not set
+/// ARM with call sites behind prologues.
+const NO_PADS: &str = "# CONFIG_ARM_FTRACE_PADS is not set\n";
+
+/// ARM without direct calls.
+const NO_DIRECT: &str = "\
 # CONFIG_SAMPLE_FTRACE_DIRECT is not set
 # CONFIG_SAMPLE_FTRACE_DIRECT_MULTI is not set
 ";
@@ -205,12 +211,18 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-mcount",
-        options: &[NO_PADS],
+        options: &[NO_PADS, NO_DIRECT],
         ..ARM_VARIANT
     },
     Machine {
         name: "arm-thumb2",
-        options: &["CONFIG_THUMB2_KERNEL=y\n", NO_PADS],
+        options: &["CONFIG_THUMB2_KERNEL=y\n", NO_PADS, NO_DIRECT],
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-thumb2-pads",
+        gcc: Some(14),
+        options: &["CONFIG_THUMB2_KERNEL=y\n", NO_DIRECT],
         ..ARM_VARIANT
     },
     Machine {
@@ -238,7 +250,7 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-frame-pointer",
-        options: &["CONFIG_UNWINDER_FRAME_POINTER=y\n", NO_PADS],
+        options: &["CONFIG_UNWINDER_FRAME_POINTER=y\n", NO_PADS, NO_DIRECT],
         ..ARM_VARIANT
     },
     Machine {

@@ -16,6 +16,7 @@ mod counter;
 mod crossbuild;
 mod doctor;
 mod files;
+mod gcc;
 mod guest;
 mod install;
 mod kbuild;

@@ -10,6 +10,7 @@ use crate::apt;
 use crate::apt::Apt;
 use crate::crossbuild;
 use crate::doctor;
+use crate::gcc;
 use crate::install;
 use crate::install::Outcome;
 use crate::kbuild::Toolchain;
@@ -29,6 +30,12 @@ pub fn prepare(ctx: &Context, source: &Source, machines: &[&Machine]) -> Result<
     let kernel = source::kernel(ctx, source)?;
     let rust_lib_src = source::rust_library(ctx)?;
     source::bindgen(ctx)?;
+    let mut gcc = Vec::new();
+    for machine in machines {
+        if let Some(folder) = gcc::folder(ctx, machine)? {
+            gcc.push((machine.name, folder));
+        }
+    }
     ctx.ui.step(
         "Put the backend into the kernel source",
         "overlay",
@@ -44,6 +51,7 @@ pub fn prepare(ctx: &Context, source: &Source, machines: &[&Machine]) -> Result<
         source: kernel.dir,
         rust_lib_src,
         bin: vec![ctx.paths.tools_bin(), LLVM.into()],
+        gcc,
     })
 }
 
