@@ -46,7 +46,7 @@ pub fn folder(ctx: &Context, machine: &Machine) -> Result<Option<PathBuf>> {
     ctx.ui.step(&format!("Unpack {name}"), &name, |step| {
         files::make_dir(&dir, &stamp, SUITE, || {
             unpack(ctx, step, cross, &name, &dir)?;
-            let loader = find(&dir, |name| name.starts_with("ld-linux"))?;
+            let loader = find(&dir.join("usr/lib"), |name| name.starts_with("ld-linux"))?;
             for program in PROGRAMS {
                 let program = find(&dir, |name| name == *program)?;
                 let own = program.with_extension("own");
