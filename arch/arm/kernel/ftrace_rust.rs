@@ -418,7 +418,7 @@ mod trampolines {
             return function(bindings::ftrace_caller);
         }
         #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)]
-        if !has_entry_at(address) && !is_reached() {
+        if !has_entry_at(address) && !is_reached() && has_direct_call(rec, address) {
             return function(bindings::ftrace_regs_caller);
         }
         address
@@ -428,6 +428,13 @@ mod trampolines {
     fn has_entry_at(address: usize) -> bool {
         let entries = [bindings::ftrace_caller, bindings::ftrace_regs_caller];
         entries.map(function).contains(&address)
+    }
+
+    /// Returns whether the site of `rec` has a direct call of `address`.
+    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)]
+    fn has_direct_call(rec: &dyn_ftrace, address: usize) -> bool {
+        // SAFETY: Takes any address.
+        unsafe { bindings::ftrace_find_rec_direct(rec.ip) == address }
     }
 
     /// Returns where the trampolines of `ftrace_caller.S` lie. One that is off is free.
