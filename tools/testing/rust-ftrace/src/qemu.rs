@@ -126,6 +126,8 @@ pub struct Output {
 
 impl Boot<'_> {
     fn command(&self, append: &str) -> Command {
+        // By default files can take half of the memory, which the userland and the log of a test
+        // that fails can fill.
         let mut command = Command::new(self.machine.qemu);
         command
             .args(self.machine.arguments())
@@ -136,7 +138,7 @@ impl Boot<'_> {
             .arg(self.initrd)
             .arg("-append")
             .arg(format!(
-                "console={} panic=-1 oops=panic {append} {}",
+                "console={} panic=-1 oops=panic initramfs_options=size=80% {append} {}",
                 self.machine.console, self.append
             ))
             .args(&self.options);
