@@ -410,8 +410,8 @@ mod trampolines {
         fn flush(_trampoline: usize) {}
     }
 
-    /// Returns `address`, or the entry that gets there if it is the trampoline of an ops, or that of
-    /// a direct call, out of reach of the site of `rec`: from there ftrace asks all ops.
+    /// Returns `address`, or the entry that gets there if it is the trampoline of an ops, or of a
+    /// direct call, out of reach of the site of `rec`: from there ftrace asks all ops.
     pub(super) fn or_entry(rec: &dyn_ftrace, address: usize) -> usize {
         let is_reached = || SITE.reaches(usize_as_u32(rec.ip), usize_as_u32(address));
         if pool().contains(&address) && !is_reached() {
