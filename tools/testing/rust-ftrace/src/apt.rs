@@ -296,6 +296,25 @@ impl Apt {
         Ok(plan.lines().filter_map(Package::of_plan).collect())
     }
 
+    /// Unpacks `names` and what they need, as [`closure`](Self::closure) has it, into a folder.
+    /// Returns the number of packages. No `arch` is the host's.
+    pub fn unpack(
+        &self,
+        step: &Step<'_>,
+        suite: &str,
+        arch: Option<&str>,
+        names: &[&str],
+        provided: &[&str],
+        to: &Path,
+    ) -> Result<usize> {
+        let arch = arch.unwrap_or(&self.host_arch);
+        let packages = self.closure(step, suite, arch, names, provided)?;
+        for deb in self.download_all(step, &packages)? {
+            extract(step, &deb, to)?;
+        }
+        Ok(packages.len())
+    }
+
     /// Downloads a package, or finds it in the cache folder. `version` is exact or, when it is
     /// empty, left to apt.
     pub fn download(

@@ -23,7 +23,7 @@ use crate::Context;
 /// The suite that it comes from.
 const SUITE: &str = "trixie";
 
-/// Its programs that run others, which must not be the host's of the same name.
+/// What the compiler's driver runs of it.
 const PROGRAMS: &[&str] = &["cc1", "collect2"];
 
 /// The folder of the compiler for a machine's kernel, [`None`] if the host's will do.
@@ -67,12 +67,8 @@ pub fn folder(ctx: &Context, machine: &Machine) -> Result<Option<PathBuf>> {
 /// Unpacks a compiler, and has it find the host's assembler and linker.
 fn unpack(ctx: &Context, step: &Step<'_>, cross: &str, name: &str, dir: &Path) -> Result<()> {
     let apt = Apt::for_fetching(ctx)?;
-    let arch = apt::output(Command::new("dpkg").arg("--print-architecture"))?;
     let binutils = format!("binutils-{cross}");
-    let packages = apt.closure(step, SUITE, arch.trim(), &[name], &[&binutils])?;
-    for deb in apt.download_all(step, &packages)? {
-        apt::extract(step, &deb, dir)?;
-    }
+    apt.unpack(step, SUITE, None, &[name], &[&binutils], dir)?;
     let tools = dir.join("usr").join(cross).join("bin");
     fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
     for tool in ["as", "ld"] {

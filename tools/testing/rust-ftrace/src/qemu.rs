@@ -126,8 +126,6 @@ pub struct Output {
 
 impl Boot<'_> {
     fn command(&self, append: &str) -> Command {
-        // By default files can take half of the memory, which the userland and the log of a test
-        // that fails can fill.
         let mut command = Command::new(self.machine.qemu);
         command
             .args(self.machine.arguments())
@@ -137,6 +135,8 @@ impl Boot<'_> {
             .arg("-initrd")
             .arg(self.initrd)
             .arg("-append")
+            // By default files can take half of the memory, which the userland and the log of a
+            // test that fails can fill.
             .arg(format!(
                 "console={} panic=-1 oops=panic initramfs_options=size=80% {append} {}",
                 self.machine.console, self.append

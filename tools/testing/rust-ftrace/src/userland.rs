@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 use walkdir::WalkDir;
 
-use crate::apt;
 use crate::apt::Apt;
 use crate::apt::USERLAND_SUITE;
 use crate::crossbuild;
@@ -80,10 +79,8 @@ pub fn perf(ctx: &Context, step: &Step<'_>, kernel: &Kernel<'_>) -> Result<PathB
 
 fn fill(ctx: &Context, step: &Step<'_>, debian: &str, dir: &Path) -> Result<()> {
     let apt = Apt::for_fetching(ctx)?;
-    let packages = apt.closure(step, USERLAND_SUITE, debian, PACKAGES, PROVIDED)?;
-    for deb in apt.download_all(step, &packages)? {
-        apt::extract(step, &deb, dir)?;
-    }
+    let arch = Some(debian);
+    let packages = apt.unpack(step, USERLAND_SUITE, arch, PACKAGES, PROVIDED, dir)?;
     let mut walk = WalkDir::new(dir).into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry?;
@@ -96,6 +93,6 @@ fn fill(ctx: &Context, step: &Step<'_>, debian: &str, dir: &Path) -> Result<()> 
     for (path, target) in LINKS {
         files::link(target, &dir.join(path))?;
     }
-    step.fold(format!("{} packages", packages.len()));
+    step.fold(format!("{packages} packages"));
     Ok(())
 }
