@@ -246,11 +246,9 @@ fn within_reach(rec: &dyn_ftrace, address: usize) -> u32 {
     }
     let target = usize_as_u32(address);
     #[cfg(CONFIG_ARM_MODULE_PLTS)]
-    if !rec.arch.mod_.is_null()
-        && !SITE.reaches(usize_as_u32(rec.ip), target)
-        && has_fixed_plt(address)
+    if !rec.arch.mod_.is_null() && !SITE.reaches(usize_as_u32(rec.ip), target) && is_entry(address)
     {
-        // SAFETY: The module is loaded as long as there is a record of it. `has_fixed_plt` says
+        // SAFETY: The module is loaded as long as there is a record of it. `is_entry` says
         // that the entry exists since `ftrace_init_nop`, so that none is made now, when the
         // module's text may be read-only already.
         return unsafe { bindings::get_module_plt(rec.arch.mod_, rec.ip, target) } | ISA_BIT;
@@ -258,10 +256,11 @@ fn within_reach(rec: &dyn_ftrace, address: usize) -> u32 {
     target
 }
 
-/// Returns whether every module has a PLT entry for `address`, see `fixed_plts` in
+/// Returns whether `address` is what any site may have to call: that of an entry, or of the
+/// compiler's profiling function. Every module has a PLT entry for it, see `fixed_plts` in
 /// `arch/arm/kernel/module-plts.c`.
-#[cfg(CONFIG_ARM_MODULE_PLTS)]
-fn has_fixed_plt(address: usize) -> bool {
+#[cfg(any(CONFIG_ARM_MODULE_PLTS, CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS))]
+fn is_entry(address: usize) -> bool {
     #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
     if address == function(bindings::ftrace_regs_caller) {
         return true;
@@ -418,16 +417,10 @@ mod trampolines {
             return function(bindings::ftrace_caller);
         }
         #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)]
-        if !has_entry_at(address) && !is_reached() && has_direct_call(rec, address) {
+        if !is_entry(address) && !is_reached() && has_direct_call(rec, address) {
             return function(bindings::ftrace_regs_caller);
         }
         address
-    }
-
-    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)]
-    fn has_entry_at(address: usize) -> bool {
-        let entries = [bindings::ftrace_caller, bindings::ftrace_regs_caller];
-        entries.map(function).contains(&address)
     }
 
     /// Returns whether the site of `rec` has a direct call of `address`.
