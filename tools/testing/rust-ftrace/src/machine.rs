@@ -39,6 +39,8 @@ pub struct Machine {
     pub console: &'static str,
     /// The device that carries the results, in the guest.
     pub channel: &'static str,
+    /// The length of the longest command line that reaches the kernel whole.
+    pub command_line: usize,
     /// QEMU's program.
     pub qemu: &'static str,
     /// The number of its processors.
@@ -73,6 +75,8 @@ const ARM: Machine = Machine {
     image: "arch/arm/boot/zImage",
     console: "ttyAMA0",
     channel: "vport0p1",
+    // COMMAND_LINE_SIZE without its NUL.
+    command_line: 1023,
     qemu: "qemu-system-arm",
     cpus: 2,
     machine: &[
@@ -108,6 +112,9 @@ const MIPS: Machine = Machine {
     image: "vmlinux",
     console: "ttyS0",
     channel: "ttyS1",
+    // QEMU cuts off what does not fit into 256 bytes with its NUL behind
+    // `rd_start=0xffffffff8fe00000 rd_size=1234567890 `.
+    command_line: 255 - 47,
     qemu: "qemu-system-mipsel",
     cpus: 1,
     machine: &[

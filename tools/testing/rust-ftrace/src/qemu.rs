@@ -125,7 +125,15 @@ pub struct Output {
 }
 
 impl Boot<'_> {
-    fn command(&self, append: &str) -> Command {
+    fn command(&self, append: &str) -> Result<Command> {
+        let append = format!(
+            "console={} panic=-1 oops=panic {append} {}",
+            self.machine.console, self.append
+        );
+        let (length, longest) = (append.len(), self.machine.command_line);
+        if length > longest {
+            bail!("a command line of {length} characters, of which {longest} reach the kernel: {append}");
+        }
         let mut command = Command::new(self.machine.qemu);
         command
             .args(self.machine.arguments())
@@ -135,21 +143,16 @@ impl Boot<'_> {
             .arg("-initrd")
             .arg(self.initrd)
             .arg("-append")
-            // By default files can take half of the memory, which the userland and the log of a
-            // test that fails can fill.
-            .arg(format!(
-                "console={} panic=-1 oops=panic initramfs_options=size=80% {append} {}",
-                self.machine.console, self.append
-            ))
+            .arg(append)
             .args(&self.options);
-        command
+        Ok(command)
     }
 
     /// Boots with the console in `<log>.console` and the results in `<log>.results`.
     pub fn run(&self, log: &Path, limits: &Limits) -> Result<Output> {
         let console = log.with_extension("console");
         let results = log.with_extension("results");
-        let mut command = self.command(&format!("channel={}", self.machine.channel));
+        let mut command = self.command(&format!("channel={}", self.machine.channel))?;
         command.args(["-monitor", "none"]);
         for (id, path) in [("console", &console), ("results", &results)] {
             // A comma would start the next option of the character device.
@@ -172,7 +175,7 @@ impl Boot<'_> {
 
     /// Gives the user's terminal to the guest until it ends.
     pub fn interactive(&self) -> Result<()> {
-        let mut command = self.command("mode=shell quiet");
+        let mut command = self.command("mode=shell quiet")?;
         command.args(["-serial", "mon:stdio"]);
         let status = command
             .status()
@@ -294,6 +297,26 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(&console).arg(&results);
         watch(&mut command, &console, &results, &limits)
+    }
+
+    #[test]
+    fn a_command_line_that_would_be_cut_off() {
+        let command = |length| {
+            let boot = Boot {
+                machine: crate::machine::find("mips").unwrap(),
+                image: Path::new("vmlinux"),
+                initrd: Path::new("initrd"),
+                append: "x".repeat(length),
+                options: Vec::new(),
+            };
+            boot.command("quiet").map(|_| ())
+        };
+        assert!(command(100).is_ok());
+        let error = command(200).unwrap_err().to_string();
+        assert!(
+            error.starts_with("a command line of 240 characters, of which 208 reach"),
+            "{error}"
+        );
     }
 
     #[test]
