@@ -267,9 +267,11 @@ fn tail(path: &Path, bytes: u64) -> String {
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
+/// The kernel's word of a panic, once the console has the whole line.
 fn panic_line(console: &Path) -> Option<String> {
     tail(console, PANIC_WINDOW)
-        .lines()
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
         .map(bootlog::text)
         .find(|line| line.starts_with("Kernel panic - "))
         .map(str::to_owned)
@@ -359,6 +361,11 @@ mod tests {
         let fake = |script| fake_that_panics(Some("Fatal"), script).unwrap();
         let panic = "echo 'Kernel panic - not syncing: Fatal' > $0";
         assert_eq!(fake(panic), None);
+        // Half of a line is no other one.
+        assert_eq!(
+            fake("printf 'Kernel panic - not syncing: F' > $0; sleep 0.3; echo atal >> $0"),
+            None
+        );
         assert_eq!(
             fake("echo 'Kernel panic - not syncing: Other' > $0"),
             Some(Failure::Panic("Kernel panic - not syncing: Other".into()))
