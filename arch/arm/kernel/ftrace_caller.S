@@ -191,8 +191,8 @@ ENDPROC(ftrace_stub_direct_tramp)
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
 /* What traced functions return to. The frame pointer stands for sp then. */
 ENTRY(return_to_handler)
-	sub	sp, sp, #(FREGS_SIZE - FREGS_LR)
-	push	{r0-r3}
+	mov	ip, #0				@ no return address
+	push	{r0-r3, ip, lr}
 	mov	r2, #0				@ not all registers
 	add	r3, sp, #(FREGS_SIZE - FREGS_ARGS)
 	push	{r2, r3}

@@ -203,6 +203,11 @@ NESTED(return_to_handler, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
 	addiu	sp, sp, -(FTRACE_FRAME_REGS + FREGS_SIZE)
 	sw	v0, FTRACE_FRAME_REGS + FREGS_RETS(sp)
 	sw	v1, FTRACE_FRAME_REGS + FREGS_RETS + 4(sp)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_ARGS(sp)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_ARGS + 4(sp)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_ARGS + 8(sp)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_ARGS + 12(sp)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_RA(sp)
 	sw	zero, FTRACE_FRAME_REGS + FREGS_REGS(sp)
 	jal	ftrace_return_to_handler
 	 addiu	a0, sp, FTRACE_FRAME_REGS

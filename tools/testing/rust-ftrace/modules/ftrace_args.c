@@ -8,7 +8,9 @@
  * calls a function for each class of arguments as often, in this module and in
  * the kernel, with every tracer below on. Writing fails if one of these was
  * not called exactly once a call or was given something else. What does not
- * fit into the registers for arguments must read as 0.
+ * fit into the registers for arguments must read as 0. Then tracers change what
+ * functions return and, where the call site is their first instruction, return
+ * or go on elsewhere in place of them.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -30,9 +32,22 @@
 /* What a called function has found there */
 static u32 found[WORDS];
 
-static __always_inline void find(size_t at, const void *value, size_t size)
+/* Where it returns to, 0 if that is not known */
+static unsigned long found_return;
+
+/* The argument that its caller has left on top of the stack */
+static u32 found_stack;
+
+static __always_inline void expect(size_t at, const void *value, size_t size)
 {
 	memcpy((void *)found + at, value, size);
+}
+
+/* Inlined into the called function, whose return address it takes */
+static __always_inline void find(size_t at, const void *value, size_t size)
+{
+	expect(at, value, size);
+	found_return = (unsigned long)__builtin_return_address(0);
 }
 
 struct pair {
@@ -50,6 +65,8 @@ u64 ftrace_args_wide(u64 a, u64 b, u64 c);
 u32 ftrace_args_aligned(u32 a, u64 b);
 u32 ftrace_args_pair(struct pair a, u32 b);
 u32 ftrace_args_large(struct large a);
+u32 ftrace_args_split(u32 a, u32 b, u32 c, struct pair d);
+s8 ftrace_args_signed(s64 a);
 
 noinline __noclone u16 ftrace_args_narrow(u8 a, s8 b, u16 c, s16 d)
 {
@@ -64,6 +81,7 @@ noinline __noclone u32 ftrace_args_words(u32 a, u32 b, u32 c, u32 d, u32 e, u32 
 	u32 words[] = { a, b, c, d };
 
 	find(0, words, sizeof(words));
+	found_stack = e;
 	return a + b + c + d + e + f;
 }
 
@@ -104,6 +122,22 @@ noinline __noclone u32 ftrace_args_large(struct large a)
 	return a.word[0] + a.word[5];
 }
 
+/* The second word of the structure is on the stack */
+noinline __noclone u32 ftrace_args_split(u32 a, u32 b, u32 c, struct pair d)
+{
+	u32 words[] = { a, b, c, d.x };
+
+	find(0, words, sizeof(words));
+	found_stack = d.y;
+	return a + b + c + d.x + d.y;
+}
+
+noinline __noclone s8 ftrace_args_signed(s64 a)
+{
+	find(0, &a, sizeof(a));
+	return a;
+}
+
 /* The word of a 64-bit value that is in the register for returned values */
 static u32 first_word(u64 value)
 {
@@ -118,57 +152,72 @@ struct given {
 	unsigned int calls;
 	u32 words[WORDS];
 	u32 beyond;
-	bool has_parent;
+	u32 stack;
+	unsigned long parent;
+	const char *differs;	/* in which way the accessors contradict each other */
 };
 
 static struct given by_ops, by_regs, by_fprobe, by_direct;
 static unsigned int returns;
 static u32 returned;
+static unsigned long returned_to;
+static bool changes_return;
 
-static u32 call_narrow(u32 i)
+/* Not traced themselves: some jump to the function, which returns for them */
+static notrace u32 call_narrow(u32 i)
 {
 	return ftrace_args_narrow(i, -i, i * 257, -i * 257);
 }
 
-static u32 call_words(u32 i)
+static notrace u32 call_words(u32 i)
 {
 	return ftrace_args_words(i, ~i, i + 1, i * 3, i * 5, i * 7);
 }
 
-static u32 call_pointers(u32 i)
+static notrace u32 call_pointers(u32 i)
 {
 	return (u32)ftrace_args_pointers(&found[i % WORDS], (const char *)&i);
 }
 
-static u32 call_wide(u32 i)
+static notrace u32 call_wide(u32 i)
 {
 	return first_word(ftrace_args_wide(0x123456789abcdefULL * i, ~(u64)i, i));
 }
 
-static u32 call_aligned(u32 i)
+static notrace u32 call_aligned(u32 i)
 {
 	return ftrace_args_aligned(i, 0xfedcba987654321ULL * i);
 }
 
-static u32 call_pair(u32 i)
+static notrace u32 call_pair(u32 i)
 {
 	return ftrace_args_pair((struct pair){ i, ~i }, i * 3);
 }
 
-static u32 call_large(u32 i)
+static notrace u32 call_large(u32 i)
 {
 	return ftrace_args_large((struct large){ { i, ~i, i + 1, i * 3, i * 5, i * 7 } });
 }
 
-static u32 call_mktime64(u32 i)
+static notrace u32 call_split(u32 i)
+{
+	return ftrace_args_split(i, ~i, i * 3, (struct pair){ i + 1, i * 5 });
+}
+
+static notrace u32 call_signed(u32 i)
+{
+	return ftrace_args_signed(-0x123456789LL * i);
+}
+
+static notrace u32 call_mktime64(u32 i)
 {
 	u32 words[] = { 2000 + i % 30, 1 + i % 12, 1 + i % 28, i % 24 };
 
-	find(0, words, sizeof(words));
+	expect(0, words, sizeof(words));
 	return first_word(mktime64(words[0], words[1], words[2], words[3], i % 60, i % 60));
 }
 
-static u32 call_timespec64_to_jiffies(u32 i)
+static notrace u32 call_timespec64_to_jiffies(u32 i)
 {
 	struct timespec64 time = { .tv_sec = i, .tv_nsec = i };
 
@@ -177,33 +226,70 @@ static u32 call_timespec64_to_jiffies(u32 i)
 }
 
 /* Returns nothing: what is in the register then is not looked at */
-static u32 call_set_normalized_timespec64(u32 i)
+static notrace u32 call_set_normalized_timespec64(u32 i)
 {
 	struct timespec64 time;
 	s64 seconds = 0x123456789LL * i;
 
 	found[0] = (u32)&time;
-	find(8, &seconds, sizeof(seconds));
+	expect(8, &seconds, sizeof(seconds));
 	set_normalized_timespec64(&time, seconds, i);
 	return returned;
 }
 
+/* The word that the caller has left on top of the stack */
+#define ON_STACK	BIT(WORDS)
+
 static const struct {
 	const char *name;
 	u32 (*call)(u32 i);
-	unsigned int present;	/* a mask of the registers that hold arguments */
+	unsigned int present;	/* a mask of the words that are arguments */
 } cases[] = {
 	{ "ftrace_args_narrow",		call_narrow,		0xf },
-	{ "ftrace_args_words",		call_words,		0xf },
+	{ "ftrace_args_words",		call_words,		0xf | ON_STACK },
 	{ "ftrace_args_pointers",	call_pointers,		0x3 },
 	{ "ftrace_args_wide",		call_wide,		0xf },
 	{ "ftrace_args_aligned",	call_aligned,		0xd },
 	{ "ftrace_args_pair",		call_pair,		0x7 },
 	{ "ftrace_args_large",		call_large,		0xf },
+	{ "ftrace_args_split",		call_split,		0xf | ON_STACK },
+	{ "ftrace_args_signed",		call_signed,		0x3 },
 	{ "mktime64",			call_mktime64,		0xf },
 	{ "timespec64_to_jiffies",	call_timespec64_to_jiffies, 0x1 },
 	{ "set_normalized_timespec64",	call_set_normalized_timespec64, 0xd },
 };
+
+static bool has_ops, has_fprobe, has_direct;
+
+/*
+ * Where the functions were called from the first time, when nothing hooked
+ * their returns, and where they return to when something does
+ */
+static unsigned long callers[ARRAY_SIZE(cases)], hooked;
+
+/* In which way the accessors contradict each other, NULL if they do not */
+static notrace const char *differs(struct ftrace_regs *fregs, unsigned long parent_ip)
+{
+	struct pt_regs all, *regs = ftrace_get_regs(fregs), *partial;
+	int i;
+
+	/* An fprobe that has been asked before has it return elsewhere */
+	if (parent_ip != ftrace_regs_get_return_address(fregs) && !has_fprobe)
+		return "the return address";
+
+	memset(&all, 0, sizeof(all));
+	partial = ftrace_partial_regs(fregs, &all);
+	if (instruction_pointer(partial) != ftrace_regs_get_instruction_pointer(fregs) ||
+	    (regs && instruction_pointer(regs) != instruction_pointer(partial)))
+		return "the instruction pointer";
+	if (kernel_stack_pointer(partial) != ftrace_regs_get_stack_pointer(fregs) ||
+	    (regs && kernel_stack_pointer(regs) != kernel_stack_pointer(partial)))
+		return "the stack pointer";
+	for (i = 0; i < WORDS; i++)
+		if (regs_get_kernel_argument(partial, i) != ftrace_regs_get_argument(fregs, i))
+			return "an argument";
+	return NULL;
+}
 
 static void notrace give(struct given *given, struct ftrace_regs *fregs,
 			 unsigned long parent_ip)
@@ -214,7 +300,9 @@ static void notrace give(struct given *given, struct ftrace_regs *fregs,
 	for (i = 0; i < WORDS; i++)
 		given->words[i] = ftrace_regs_get_argument(fregs, i);
 	given->beyond = ftrace_regs_get_argument(fregs, WORDS);
-	given->has_parent = parent_ip == ftrace_regs_get_return_address(fregs);
+	given->stack = *(u32 *)ftrace_regs_get_stack_pointer(fregs);
+	given->parent = parent_ip;
+	given->differs = differs(fregs, parent_ip);
 }
 
 static void notrace trace_ops(unsigned long ip, unsigned long parent_ip,
@@ -226,15 +314,9 @@ static void notrace trace_ops(unsigned long ip, unsigned long parent_ip,
 static void notrace trace_regs(unsigned long ip, unsigned long parent_ip,
 			       struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-
 	give(&by_regs, fregs, parent_ip);
-	/* The accessors and the whole set tell the same */
-	if (regs && (instruction_pointer(regs) !=
-		     ftrace_regs_get_instruction_pointer(fregs) ||
-		     kernel_stack_pointer(regs) !=
-		     ftrace_regs_get_stack_pointer(fregs)))
-		by_regs.calls = 0;
+	if (IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && !ftrace_get_regs(fregs))
+		by_regs.differs = "whether there are registers";
 }
 
 static int notrace trace_entry(struct fprobe *fp, unsigned long entry_ip,
@@ -251,6 +333,9 @@ static void notrace trace_exit(struct fprobe *fp, unsigned long entry_ip,
 {
 	returns++;
 	returned = ftrace_regs_get_return_value(fregs);
+	returned_to = ftrace_regs_get_return_address(fregs);
+	if (changes_return)
+		ftrace_regs_set_return_value(fregs, returned + 1);
 }
 
 static struct ftrace_ops ops = {
@@ -259,7 +344,7 @@ static struct ftrace_ops ops = {
 
 static struct ftrace_ops regs_ops = {
 	.func = trace_regs,
-	.flags = FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
 };
 
 static struct fprobe fprobe = {
@@ -277,7 +362,6 @@ asmlinkage notrace void ftrace_args_direct(u32 a, u32 b, u32 c, u32 d)
 
 	by_direct.calls++;
 	memcpy(by_direct.words, words, sizeof(words));
-	by_direct.has_parent = true;
 }
 
 asm("	.pushsection	.text, \"ax\", %progbits\n"
@@ -303,11 +387,10 @@ static void unregister_direct(struct ftrace_ops *ops)
 }
 #endif
 
-static bool has_ops, has_fprobe, has_direct;
-
-static int check(const char *name, const char *tracer, unsigned int present,
-		 const struct given *given)
+static int check(unsigned int at, const char *tracer, const struct given *given)
 {
+	const char *name = cases[at].name;
+	unsigned int present = cases[at].present;
 	unsigned int i;
 
 	if (given->calls != 1) {
@@ -326,9 +409,24 @@ static int check(const char *name, const char *tracer, unsigned int present,
 		       given->beyond, WORDS);
 		return -EIO;
 	}
-	/* An fprobe that has been asked before has it return elsewhere */
-	if (!given->has_parent && !has_fprobe) {
-		pr_err("%s: %s was given another return address\n", name, tracer);
+	/* What follows is what registers tell, which a trampoline has none of */
+	if (given == &by_direct)
+		return 0;
+	if (given->differs) {
+		pr_err("%s: %s is told %s in two ways\n", name, tracer, given->differs);
+		return -EIO;
+	}
+	if (IS_ENABLED(CONFIG_ARM_FTRACE_PADS) && (present & ON_STACK) &&
+	    given->stack != found_stack) {
+		pr_err("%s: %s found %#x on the stack, the function %#x\n", name, tracer,
+		       given->stack, found_stack);
+		return -EIO;
+	}
+	/* An ops may be asked when the return is hooked */
+	if (given->parent != callers[at] &&
+	    (given == &by_fprobe || given->parent != hooked)) {
+		pr_err("%s: %s was given %pS as the caller, not %pS\n", name, tracer,
+		       (void *)given->parent, (void *)callers[at]);
 		return -EIO;
 	}
 	return 0;
@@ -337,7 +435,6 @@ static int check(const char *name, const char *tracer, unsigned int present,
 static int call(unsigned int at, u32 i)
 {
 	const char *name = cases[at].name;
-	unsigned int present = cases[at].present;
 	int err = 0;
 	u32 ret;
 
@@ -346,19 +443,28 @@ static int call(unsigned int at, u32 i)
 	by_fprobe.calls = 0;
 	by_direct.calls = 0;
 	returns = 0;
+	found_return = 0;
 	ret = cases[at].call(i);
+	if (!callers[at])
+		callers[at] = found_return ?: by_ops.parent;
+	if (found_return && found_return != callers[at])
+		hooked = found_return;
 
 	if (has_direct)
-		err = check(name, "the trampoline", present, &by_direct);
+		err = check(at, "the trampoline", &by_direct);
 	if (!err && has_ops)
-		err = check(name, "the ops", present, &by_ops);
+		err = check(at, "the ops", &by_ops);
 	if (!err && has_ops)
-		err = check(name, "the ops with registers", present, &by_regs);
+		err = check(at, "the ops with registers", &by_regs);
 	if (!err && has_fprobe) {
-		err = check(name, "the fprobe", present, &by_fprobe);
+		err = check(at, "the fprobe", &by_fprobe);
 		if (!err && (returns != 1 || returned != ret)) {
 			pr_err("%s: %u returns, the last of %#x, not one of %#x\n", name,
 			       returns, returned, ret);
+			err = -EIO;
+		} else if (!err && returned_to) {
+			pr_err("%s: the fprobe was told of a return to %#lx, which nobody knows\n",
+			       name, returned_to);
 			err = -EIO;
 		}
 	}
@@ -431,6 +537,83 @@ no_regs:
 	return ret;
 }
 
+static int call_words_for(u32 expected, const char *what)
+{
+	u32 ret = ftrace_args_words(1, 2, 3, 4, 5, 6);
+
+	if (ret == expected)
+		return 0;
+	pr_err("ftrace_args_words returned %u with %s, not %u\n", ret, what, expected);
+	return -EIO;
+}
+
+#ifdef CONFIG_ARM_FTRACE_PADS
+u32 ftrace_args_instead(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f);
+
+noinline __noclone notrace u32 ftrace_args_instead(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f)
+{
+	return a * b * c * d * e * f;
+}
+
+static void notrace trace_return(unsigned long ip, unsigned long parent_ip,
+				 struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	ftrace_regs_set_return_value(fregs, 77);
+	ftrace_override_function_with_return(fregs);
+}
+
+static void notrace trace_instead(unsigned long ip, unsigned long parent_ip,
+				  struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)ftrace_args_instead);
+}
+
+static struct ftrace_ops changing[] = {
+	{ .func = trace_return, .flags = FTRACE_OPS_FL_IPMODIFY },
+	{ .func = trace_return, .flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS },
+	{ .func = trace_instead, .flags = FTRACE_OPS_FL_IPMODIFY },
+	{ .func = trace_instead, .flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS },
+};
+
+static int call_elsewhere(void)
+{
+	struct ftrace_ops *ops;
+	int ret = 0;
+
+	for (ops = changing; !ret && ops < changing + ARRAY_SIZE(changing); ops++) {
+		ret = ftrace_set_filter(ops, "ftrace_args_words", strlen("ftrace_args_words"), 1);
+		ret = ret ?: register_ftrace_function(ops);
+		if (ret)
+			break;
+		ret = call_words_for(ops->func == trace_return ? 77 : 720,
+				     "an ops that has it go on elsewhere");
+		unregister_ftrace_function(ops);
+	}
+	return ret;
+}
+#else
+static int call_elsewhere(void)
+{
+	return 0;
+}
+#endif
+
+static int call_changed(void)
+{
+	int ret;
+
+	ret = call_elsewhere();
+	if (!ret && IS_ENABLED(CONFIG_FPROBE))
+		ret = trace_fprobe();
+	if (!ret && IS_ENABLED(CONFIG_FPROBE)) {
+		changes_return = true;
+		ret = call_words_for(22, "an fprobe that adds 1");
+		changes_return = false;
+		unregister_fprobe(&fprobe);
+	}
+	return ret ?: call_words_for(21, "no tracer");
+}
+
 static int calls_set(const char *val, const struct kernel_param *kp)
 {
 	u32 calls;
@@ -438,7 +621,7 @@ static int calls_set(const char *val, const struct kernel_param *kp)
 
 	ret = kstrtou32(val, 0, &calls);
 	if (!ret)
-		ret = call_traced(calls);
+		ret = call_traced(calls) ?: call_changed();
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
 	if (!ret)
 		ret = filter(&direct_ops) ?: register_direct(&direct_ops);

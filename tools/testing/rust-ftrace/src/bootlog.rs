@@ -56,6 +56,12 @@ pub fn is_fault(line: &str) -> bool {
     FAULTS.iter().any(|fault| line.contains(fault))
 }
 
+/// Whether a fault is a warning from a KUnit test, which has its own verdict.
+pub fn is_of_kunit(fault: &str) -> bool {
+    let task = fault.rsplit(' ').next().unwrap_or_default();
+    fault.starts_with("WARNING: ") && task.starts_with("kunit_try_catch/")
+}
+
 /// The name of the test that a line of the log opens, and what follows on the line.
 fn opening(line: &str) -> Option<(String, &str)> {
     if line == "Running ring buffer tests..." {
@@ -179,6 +185,17 @@ mod tests {
         assert!(cases.iter().all(|c| c.outcome == Outcome::Failed));
         assert!(cases[1].detail.contains("no verdict"));
         assert_eq!(faults(log).count(), 2);
+    }
+
+    #[test]
+    fn warnings_of_kunit_tests() {
+        let log = "\
+[    1.0] WARNING: lib/math/int_log.c:63 at intlog2+0x1c/0x9c, CPU#1: kunit_try_catch/123
+[    1.1] WARNING: kernel/trace/trace.c:1 at trace_init+0x2/0x3, CPU#0: swapper/0/1
+[    1.2] BUG: sleeping function called from invalid context, CPU#1: kunit_try_catch/123
+";
+        let of_kunit: Vec<_> = faults(log).map(is_of_kunit).collect();
+        assert_eq!(of_kunit, [true, false, false]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ const USER_EVENTS: &str = "/user_events";
 const USER_EVENTS_PROGRAMS: &[&str] = &["abi_test", "dyn_test", "ftrace_test", "perf_test"];
 
 pub struct Guest {
-    machine: &'static Machine,
+    pub machine: &'static Machine,
     name: String,
     image: PathBuf,
     /// The kernel's build folder.

@@ -156,11 +156,16 @@ const NO_GRAPH: &str = "\
 # CONFIG_SAMPLE_FPROBE is not set
 ";
 
-/// What a kernel with locking and preemption checked is asked for on top.
+/// What a kernel is asked for on top that checks locking and preemption, and can refuse memory.
 const CHECKED: &str = "\
 CONFIG_PROVE_LOCKING=y
 CONFIG_DEBUG_ATOMIC_SLEEP=y
 CONFIG_DEBUG_PREEMPT=y
+CONFIG_FAULT_INJECTION=y
+CONFIG_FAULT_INJECTION_DEBUG_FS=y
+CONFIG_FAULT_INJECTION_STACKTRACE_FILTER=y
+CONFIG_FAILSLAB=y
+CONFIG_FAIL_PAGE_ALLOC=y
 ";
 
 /// A kernel that knows the names of its functions' arguments.
@@ -172,7 +177,7 @@ CONFIG_FUNCTION_TRACE_ARGS=y
 ";
 
 /// All of the kernel's KUnit suites that can be built into such a kernel.
-const KUNIT: &str = "CONFIG_KUNIT_ALL_TESTS=y\n";
+pub const KUNIT: &str = "CONFIG_KUNIT_ALL_TESTS=y\n";
 
 pub const MACHINES: &[Machine] = &[
     ARM,
