@@ -36,7 +36,8 @@ use crate::{
     }, //
 };
 
-/// A32: what `site` is the layout of calls `ftrace_caller`, or the trampoline.
+/// A32: what `site` is the layout of calls `ftrace_caller`, the entry that stands for
+/// `ftrace_regs_caller`, or the trampoline.
 pub fn a32(site: &'static Layout) -> Code {
     let mut code = arm(Isa::A32, site, CORE_SITE, &A32_FUNC_CALL);
     let enter = arm_enter(code.isa, code.site(Place::Call));
@@ -59,9 +60,7 @@ pub fn t32(site: &'static Layout) -> Code {
         Unit::Half => T32_SITE,
         Unit::Word => CORE_SITE,
     };
-    let mut code = arm(Isa::T32, site, ip, &T32_FUNC_CALL);
-    code.put(REGS_ENTRY, &[Op::Jump(ENTRY)]);
-    code
+    arm(Isa::T32, site, ip, &T32_FUNC_CALL)
 }
 
 const ARM_FRAME: u32 = 32;
@@ -97,6 +96,7 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, call: &'static Layout) -> Code 
     let mut code = Code::new(isa, None, site, call);
     code.put(ENTRY, &enter);
     code.put(func + 4, &[ARM_LEAVE]);
+    code.put(REGS_ENTRY, &[Op::Jump(ENTRY)]);
     code.put(GRAPH_TRACER, &[Op::GraphTracer(ARM_PARENT)]);
     code.put(
         MCOUNT,

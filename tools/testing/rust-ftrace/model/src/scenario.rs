@@ -370,7 +370,8 @@ pub fn ours() -> Vec<Scenario> {
         scenarios.extend([tracer(around), graph(around), all(around)]);
     }
     scenarios.extend([intruded(), live(A32), live(T32)]);
-    scenarios.extend([entries(T32), entries(T32_ENTRY), called(T32)]);
+    scenarios.extend([A32, T32, A32_ENTRY, T32_ENTRY].map(entries));
+    scenarios.push(called(T32));
     for around in [A32, A32_ENTRY, CORE, MODULE, CORE_UP, MODULE_UP] {
         let ways = [
             (CALL_ON, CALL_ON),
