@@ -16,6 +16,7 @@
  *	others	as on entry
  */
 
+#include <linux/export.h>
 #include <linux/linkage.h>
 
 #include <asm/asm-offsets.h>
@@ -186,6 +187,16 @@ ENTRY(ftrace_stub_direct_tramp)
 	push	{ip, lr}
 	pop	{lr, pc}
 ENDPROC(ftrace_stub_direct_tramp)
+#endif
+
+#ifdef CONFIG_ARM_FTRACE_PADS
+/* Where a traced function goes on that is to return at once */
+ENTRY(ftrace_return)
+UNWIND(.fnstart)
+	ret	lr
+UNWIND(.fnend)
+ENDPROC(ftrace_return)
+EXPORT_SYMBOL_GPL(ftrace_return)
 #endif
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
