@@ -9,6 +9,7 @@ use ftrace_pure::insn::t32;
 use crate::constants;
 use crate::dead;
 use crate::image::fake::Kernel;
+use crate::image::Image;
 use crate::image::Isa;
 use crate::path;
 use crate::program::Program;
@@ -376,6 +377,12 @@ fn patcher(calls: &Calls) -> anyhow::Result<Vec<String>> {
 }
 
 fn patcher_without(calls: &Calls, missing: &str) -> anyhow::Result<Vec<String>> {
+    let image = patcher_image(calls, missing);
+    let program = Program::new(&image)?;
+    path::check(&program, &sites::sites(&image)?.good)
+}
+
+fn patcher_image(calls: &Calls, missing: &str) -> Image {
     let mut kernel = Kernel::new(Isa::A32);
     let mut addresses = std::collections::HashMap::new();
     let leaves = [
@@ -399,7 +406,9 @@ fn patcher_without(calls: &Calls, missing: &str) -> anyhow::Result<Vec<String>> 
     let ip = kernel.here() + 4;
     let mcount = a32::bl(ip, addresses["__gnu_mcount_nc"]).unwrap();
     let traced = kernel.function("traced", &[a32::PUSH_LR, mcount, BX_LR]);
-    kernel.site(ip);
+    if missing != "site" {
+        kernel.site(ip);
+    }
     addresses.insert("traced", traced);
 
     let mut caller = |name: &str, callees: &[Option<&str>]| {
@@ -420,10 +429,17 @@ fn patcher_without(calls: &Calls, missing: &str) -> anyhow::Result<Vec<String>> 
     caller(APPLY, &around);
     caller(RUN, &[Some("ftrace_modify_all_code"), calls.run]);
     caller("ftrace_make_call", &[calls.hook]);
+    kernel.image()
+}
 
-    let image = kernel.image();
-    let program = Program::new(&image)?;
-    path::check(&program, &sites::sites(&image)?.good)
+#[test]
+fn a_kernel_without_sites_is_no_good_one() {
+    let problems = |missing| {
+        let report = crate::audit_image(&patcher_image(&NO_CALLS, missing)).unwrap();
+        report.problems
+    };
+    assert_eq!(problems(""), [""; 0]);
+    assert_eq!(problems("site"), ["no call site is recorded"]);
 }
 
 #[test]
