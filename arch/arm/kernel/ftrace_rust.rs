@@ -40,7 +40,6 @@ use kernel::{
 
 use core::{
     arch::asm,
-    marker::PhantomData,
     mem::offset_of, //
 };
 
@@ -608,7 +607,8 @@ struct FtraceRust {
 
 impl kernel::InPlaceModule for FtraceRust {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        pr_info!("{}\n", Banner::<Arm>(PhantomData));
+        let banner = Banner::<Arm>::prepare();
+        pr_info!("{banner}\n");
         try_pin_init!(Self {
             debugfs <- Debugfs::new(),
         })

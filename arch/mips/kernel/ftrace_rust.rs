@@ -45,7 +45,6 @@ use kernel::{
 };
 
 use core::{
-    marker::PhantomData,
     mem::offset_of,
     ptr, //
 };
@@ -384,7 +383,8 @@ struct FtraceRust {
 
 impl kernel::InPlaceModule for FtraceRust {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        pr_info!("{}\n", Banner::<Mips>(PhantomData));
+        let banner = Banner::<Mips>::prepare();
+        pr_info!("{banner}\n");
         try_pin_init!(Self {
             debugfs <- Debugfs::new(),
         })

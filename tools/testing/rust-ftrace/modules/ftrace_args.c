@@ -555,24 +555,22 @@ noinline __noclone notrace u32 ftrace_args_instead(u32 a, u32 b, u32 c, u32 d, u
 	return a * b * c * d * e * f;
 }
 
-static void notrace trace_return(unsigned long ip, unsigned long parent_ip,
-				 struct ftrace_ops *ops, struct ftrace_regs *fregs)
+static bool returns_at_once;
+
+static void notrace trace_elsewhere(unsigned long ip, unsigned long parent_ip,
+				    struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	ftrace_regs_set_return_value(fregs, 77);
-	ftrace_override_function_with_return(fregs);
+	if (returns_at_once) {
+		ftrace_regs_set_return_value(fregs, 77);
+		ftrace_override_function_with_return(fregs);
+	} else {
+		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)ftrace_args_instead);
+	}
 }
 
-static void notrace trace_instead(unsigned long ip, unsigned long parent_ip,
-				  struct ftrace_ops *ops, struct ftrace_regs *fregs)
-{
-	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)ftrace_args_instead);
-}
-
-static struct ftrace_ops changing[] = {
-	{ .func = trace_return, .flags = FTRACE_OPS_FL_IPMODIFY },
-	{ .func = trace_return, .flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS },
-	{ .func = trace_instead, .flags = FTRACE_OPS_FL_IPMODIFY },
-	{ .func = trace_instead, .flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS },
+static struct ftrace_ops elsewhere[] = {
+	{ .func = trace_elsewhere, .flags = FTRACE_OPS_FL_IPMODIFY },
+	{ .func = trace_elsewhere, .flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_SAVE_REGS },
 };
 
 static int call_elsewhere(void)
@@ -580,13 +578,15 @@ static int call_elsewhere(void)
 	struct ftrace_ops *ops;
 	int ret = 0;
 
-	for (ops = changing; !ret && ops < changing + ARRAY_SIZE(changing); ops++) {
+	for (ops = elsewhere; !ret && ops < elsewhere + ARRAY_SIZE(elsewhere); ops++) {
 		ret = ftrace_set_filter(ops, "ftrace_args_words", strlen("ftrace_args_words"), 1);
 		ret = ret ?: register_ftrace_function(ops);
 		if (ret)
 			break;
-		ret = call_words_for(ops->func == trace_return ? 77 : 720,
-				     "an ops that has it go on elsewhere");
+		returns_at_once = true;
+		ret = call_words_for(77, "an ops that has it return at once");
+		returns_at_once = false;
+		ret = ret ?: call_words_for(720, "an ops that has it go on elsewhere");
 		unregister_ftrace_function(ops);
 	}
 	return ret;
