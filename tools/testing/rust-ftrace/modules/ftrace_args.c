@@ -474,11 +474,15 @@ static int call(unsigned int at, u32 i)
 /* Has an ops trace all of the functions once it is registered */
 static int filter(struct ftrace_ops *ops)
 {
+	static const char * const patterns[] = {
+		"ftrace_args_*", "mktime64", "timespec64_to_jiffies", "set_normalized_timespec64",
+	};
 	unsigned int at;
 	int ret = 0;
 
-	for (at = 0; !ret && at < ARRAY_SIZE(cases); at++)
-		ret = ftrace_set_filter(ops, (char *)cases[at].name, strlen(cases[at].name), !at);
+	/* Each takes a search of all functions */
+	for (at = 0; !ret && at < ARRAY_SIZE(patterns); at++)
+		ret = ftrace_set_filter(ops, (char *)patterns[at], strlen(patterns[at]), !at);
 	return ret;
 }
 
