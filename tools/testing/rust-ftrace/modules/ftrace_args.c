@@ -477,12 +477,15 @@ static int filter(struct ftrace_ops *ops)
 	static const char * const patterns[] = {
 		"ftrace_args_*", "mktime64", "timespec64_to_jiffies", "set_normalized_timespec64",
 	};
+	char pattern[32];	/* ftrace cuts wildcards off */
 	unsigned int at;
 	int ret = 0;
 
 	/* Each takes a search of all functions */
-	for (at = 0; !ret && at < ARRAY_SIZE(patterns); at++)
-		ret = ftrace_set_filter(ops, (char *)patterns[at], strlen(patterns[at]), !at);
+	for (at = 0; !ret && at < ARRAY_SIZE(patterns); at++) {
+		strscpy(pattern, patterns[at]);
+		ret = ftrace_set_filter(ops, pattern, strlen(pattern), !at);
+	}
 	return ret;
 }
 
