@@ -474,17 +474,17 @@ static int call(unsigned int at, u32 i)
 /* Has an ops trace all of the functions once it is registered */
 static int filter(struct ftrace_ops *ops)
 {
-	static const char * const patterns[] = {
-		"ftrace_args_*", "mktime64", "timespec64_to_jiffies", "set_normalized_timespec64",
-	};
-	char pattern[32];	/* ftrace cuts wildcards off */
+	char ours[] = "ftrace_args_*";	/* ftrace cuts the wildcard off */
 	unsigned int at;
-	int ret = 0;
+	int ret;
 
-	/* Each takes a search of all functions */
-	for (at = 0; !ret && at < ARRAY_SIZE(patterns); at++) {
-		strscpy(pattern, patterns[at]);
-		ret = ftrace_set_filter(ops, pattern, strlen(pattern), !at);
+	/* Each call searches all functions, so one is for all of ours */
+	ret = ftrace_set_filter(ops, ours, strlen(ours), 1);
+	for (at = 0; !ret && at < ARRAY_SIZE(cases); at++) {
+		const char *name = cases[at].name;
+
+		if (!str_has_prefix(name, "ftrace_args_"))
+			ret = ftrace_set_filter(ops, (char *)name, strlen(name), 0);
 	}
 	return ret;
 }
