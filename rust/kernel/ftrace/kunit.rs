@@ -6,6 +6,10 @@
 //! the compiler emits into a module, in memory that modules are loaded to.
 
 use super::{
+    backend::{
+        self,
+        Arch, //
+    },
     insn,
     site::{
         self,
@@ -58,6 +62,13 @@ mod arch {
         (false, true) => &site::T32_MCOUNT,
     };
     const HAS_PADS: bool = cfg!(CONFIG_ARM_FTRACE_PADS);
+
+    /// Layout of the call of the tracer.
+    pub(super) const FUNC_CALL: Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
+        site::T32_FUNC_CALL
+    } else {
+        site::A32_FUNC_CALL
+    };
 
     /// Layout of the call in a trampoline.
     #[cfg(not(CONFIG_THUMB2_KERNEL))]
@@ -115,6 +126,9 @@ mod arch {
     /// Layouts of sites in the kernel and in modules.
     pub(super) const CORE: &Layout = &site::MIPS_CORE;
     pub(super) const MODULE: &Layout = &site::MIPS_MODULE;
+
+    /// Layout of the call of the tracer.
+    pub(super) const FUNC_CALL: Layout = site::MIPS_FUNC_CALL;
 
     /// Layout of the call in a trampoline.
     pub(super) const OPS_CALL: &Layout = &site::MIPS_OPS_CALL;
@@ -317,6 +331,25 @@ unsafe impl Machine for Broken {
     fn publish(_stores: &[Store]) {}
 
     fn synchronise() {}
+}
+
+impl Arch for Broken {
+    const NAME: &'static str = "broken";
+    const SYNC: &'static str = "nothing";
+    const FUNC_CALL: Layout = arch::FUNC_CALL;
+    const LAYOUTS: &'static [&'static Layout] = &[arch::MODULE];
+
+    fn layout(_ip: usize) -> &'static Layout {
+        arch::MODULE
+    }
+
+    fn mcount(_rec: &dyn_ftrace) -> u32 {
+        0
+    }
+
+    fn target(_rec: &dyn_ftrace, _address: usize) -> u32 {
+        usize_as_u32(arch::entry())
+    }
 }
 
 /// Changes a site of which it calls the function between the store and its publication: a worse
@@ -629,6 +662,24 @@ mod tests {
         let outcome = site.call(|rec| unsafe { bindings::ftrace_make_call(rec, far) })?;
         assert_eq!(outcome.ret, EINVAL.to_errno());
         assert_eq!(outcome.changed, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn unwritable_site_is_refused() -> Result {
+        let text = Text::new()?;
+        let mut site = text.site(0)?;
+        assert_eq!(site.init()?.ret, 0);
+        // The store faults, or there is no mapping to store through.
+        for broken_after in [0, 2] {
+            BROKEN_AFTER.store(broken_after, Relaxed);
+            let on = |rec: *mut dyn_ftrace| {
+                // SAFETY: The record is that of a site that nobody executes.
+                backend::make_call::<Broken>(unsafe { &*rec }, ftrace_caller())
+            };
+            assert_eq!(site.call(on)?, refused(EPERM, None));
+            assert!(site.is(State::Off));
+        }
         Ok(())
     }
 
