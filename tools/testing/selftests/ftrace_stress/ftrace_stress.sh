@@ -5,14 +5,14 @@
 # them: see test_modules/stress.c for what is checked. Meanwhile
 #
 #	tracers come and go, for all functions and for some, in an instance too,
-#	kprobes stand beside the sites,
+#	kprobes stand beside the sites, and an fprobe on one,
 #	a module is loaded and unloaded,
 #	CPUs go off and on.
 #
 # Environment
 #	SEED		what the order of changes is made of (1)
 #	CHANGES		how many single sites to change (500)
-#	DISTURB		what to do meanwhile: some of "tracers kprobes modules cpus",
+#	DISTURB		what to do meanwhile: some of "tracers probes modules cpus",
 #			all by default
 #	MODULES		folder of the test modules (beside this script)
 
@@ -62,17 +62,22 @@ disturb_tracers() {
 	rmdir instances/stress
 }
 
-disturb_kprobes() {
+disturb_probes() {
 	cd $tracing || return 1
 	echo 'p:stress/entry ftrace_stress:ftrace_stress_nonleaf' > kprobe_events || return 1
 	# The tracer sees the probe's address in place of the caller's, which is checked for ours.
 	echo 'r:stress/return gcd' >> kprobe_events || return 1
+	# None of returns: a thread can be in a function until the number by which fgraph knew its
+	# tracer is that of the probe, which then warns that it has no data of the entry.
+	if grep -q 'f\[:' README; then
+		echo 'f:stress/fprobe ftrace_stress_leaf' >> dynamic_events || return 1
+	fi
 	while again; do
 		echo 1 > events/stress/enable
 		sleep 0.05
 		echo 0 > events/stress/enable
 	done
-	echo > kprobe_events
+	echo > dynamic_events
 }
 
 disturb_modules() {
@@ -95,7 +100,7 @@ disturb_cpus() {
 
 insmod "$modules/ftrace_stress.ko" seed="$seed" || exit 1
 stop=$(mktemp -u)
-for what in ${DISTURB-tracers kprobes modules cpus}; do
+for what in ${DISTURB-tracers probes modules cpus}; do
 	(disturb_"$what" && echo "$what: $rounds times" || { echo "FAIL: $what"; exit 1; }) &
 	children="$children $!"
 done
