@@ -268,8 +268,6 @@ pub const MACHINES: &[Machine] = &[
     Machine {
         name: "arm-checked",
         options: &[CHECKED],
-        // More than others have: more to lock against.
-        cpus: 4,
         // What the C backend does wrong here is no news.
         selftests: &[Backend::Rust],
         ..ARM_VARIANT
