@@ -32,6 +32,15 @@ struct Case {
     boot: &'static str,
     append: &'static str,
     options: &'static [&'static str],
+    /// Lines that a guest shows where all is right.
+    right: &'static [&'static str],
+}
+
+impl Case {
+    fn is_right(&self, lines: &[String]) -> bool {
+        let shows = |right: &&str| lines.iter().any(|line| line == right);
+        self.right.iter().all(shows)
+    }
 }
 
 /// Lets QEMU interrupt the guest between any two instructions. Without it there is no interrupt
@@ -50,6 +59,7 @@ const CASES: &[Case] = &[
         boot: QUIET_BOOT,
         append: "toggles=8000",
         options: ANYWHERE,
+        right: &["errors 0", "bad_addresses 0"],
     },
     Case {
         title: "ARM: a leaf function is called 100 times",
@@ -60,6 +70,22 @@ const CASES: &[Case] = &[
         boot: QUIET_BOOT,
         append: "",
         options: &[],
+        right: &[
+            "function: 100 of 100 calls",
+            "function_graph: 100 of 100 calls",
+        ],
+    },
+    Case {
+        title: "ARM: a function of a module out of the branches' reach is traced with registers",
+        cause: "The entry with registers has no place in the module's PLT. One is made when it is \
+                asked for, all processors stopped, from the module's section headers, which have \
+                been freed since it was loaded.",
+        machine: "arm",
+        name: "far",
+        boot: QUIET_BOOT,
+        append: "",
+        options: &[],
+        right: &["with registers: 100 of 100 calls"],
     },
     Case {
         title: "MIPS: sched_init(), in .init.text, is traced while the kernel boots",
@@ -70,6 +96,7 @@ const CASES: &[Case] = &[
         boot: "ftrace=function ftrace_filter=sched_init kunit.enable=0",
         append: "",
         options: &[],
+        right: &["sched_init <-start_kernel"],
     },
     Case {
         title: "ARM compiled to T32: the kernel tests function_graph while it boots",
@@ -80,6 +107,7 @@ const CASES: &[Case] = &[
         boot: "kunit.enable=0",
         append: "",
         options: &[],
+        right: &["function_graph"],
     },
 ];
 
@@ -140,8 +168,10 @@ pub fn why(ctx: &Context, source: &Source) -> Result<()> {
             let options = case.options.iter().map(Into::into).collect();
             // A guest that fails is what some cases are there to show.
             let output = guest.run_with(ctx, "why", &append, &LIMITS, options)?;
-            failed |= backend == Backend::Rust && output.failure.is_some();
-            sides.push(said(&output));
+            let lines = said(&output);
+            let is_right = output.failure.is_none() && case.is_right(&lines);
+            failed |= backend == Backend::Rust && !is_right;
+            sides.push(lines);
         }
         seen.push((case, sides));
     }
@@ -155,7 +185,7 @@ pub fn why(ctx: &Context, source: &Source) -> Result<()> {
         }
     }
     if failed {
-        bail!("the Rust backend did not survive");
+        bail!("the Rust backend is not right either");
     }
     Ok(())
 }
