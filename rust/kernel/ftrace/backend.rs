@@ -98,21 +98,26 @@ impl From<OutOfReach> for Refusal {
 /// # Safety
 ///
 /// That of [`text::apply`].
-pub(super) unsafe fn modify_code<A: Arch>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
+pub(super) unsafe fn modify_code<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
     // SAFETY: By the safety requirements.
-    let result = unsafe { text::apply::<A>(unit, stores) };
+    let result = unsafe { text::apply::<M>(unit, stores) };
     STATS.count(result.map_err(|fault| fault.reason));
     result
 }
 
 /// Turns `from` into `to` in the site at `ip` by one store, or by none if they are the same.
-fn change<A: Arch>(layout: &Layout, ip: usize, from: Content, to: Content) -> Result<(), Refusal> {
+pub(super) fn change<M: Machine>(
+    layout: &Layout,
+    ip: usize,
+    from: Content,
+    to: Content,
+) -> Result<(), Refusal> {
     let store = layout
         .store(usize_as_u32(ip), from, to)
         .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
     // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There is
     // only one store.
-    unsafe { modify_code::<A>(layout.unit, store.as_slice()) }?;
+    unsafe { modify_code::<M>(layout.unit, store.as_slice()) }?;
     Ok(())
 }
 

@@ -6,10 +6,7 @@
 //! the compiler emits into a module, in memory that modules are loaded to.
 
 use super::{
-    backend::{
-        self,
-        Arch, //
-    },
+    backend,
     insn,
     site::{
         self,
@@ -62,13 +59,6 @@ mod arch {
         (false, true) => &site::T32_MCOUNT,
     };
     const HAS_PADS: bool = cfg!(CONFIG_ARM_FTRACE_PADS);
-
-    /// Layout of the call of the tracer.
-    pub(super) const FUNC_CALL: Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
-        site::T32_FUNC_CALL
-    } else {
-        site::A32_FUNC_CALL
-    };
 
     /// Layout of the call in a trampoline.
     #[cfg(not(CONFIG_THUMB2_KERNEL))]
@@ -126,9 +116,6 @@ mod arch {
     /// Layouts of sites in the kernel and in modules.
     pub(super) const CORE: &Layout = &site::MIPS_CORE;
     pub(super) const MODULE: &Layout = &site::MIPS_MODULE;
-
-    /// Layout of the call of the tracer.
-    pub(super) const FUNC_CALL: Layout = site::MIPS_FUNC_CALL;
 
     /// Layout of the call in a trampoline.
     pub(super) const OPS_CALL: &Layout = &site::MIPS_OPS_CALL;
@@ -302,6 +289,11 @@ impl Site {
     }
 }
 
+/// Returns what a module's site holds.
+fn content(state: State) -> site::Content {
+    backend::content(state, usize_as_u32(arch::entry()))
+}
+
 fn ftrace_caller() -> usize {
     bindings::ftrace_caller as *const () as usize
 }
@@ -331,25 +323,6 @@ unsafe impl Machine for Broken {
     fn publish(_stores: &[Store]) {}
 
     fn synchronise() {}
-}
-
-impl Arch for Broken {
-    const NAME: &'static str = "broken";
-    const SYNC: &'static str = "nothing";
-    const FUNC_CALL: Layout = arch::FUNC_CALL;
-    const LAYOUTS: &'static [&'static Layout] = &[arch::MODULE];
-
-    fn layout(_ip: usize) -> &'static Layout {
-        arch::MODULE
-    }
-
-    fn mcount(_rec: &dyn_ftrace) -> u32 {
-        0
-    }
-
-    fn target(_rec: &dyn_ftrace, _address: usize) -> u32 {
-        usize_as_u32(arch::entry())
-    }
 }
 
 /// Changes a site of which it calls the function between the store and its publication: a worse
@@ -477,10 +450,6 @@ mod tests {
     fn site_in_use_across_lines() -> Result {
         let text = Text::new()?;
         let layout = arch::MODULE;
-        let content = |state| site::Content {
-            state,
-            target: usize_as_u32(arch::entry()),
-        };
         let (off, on) = (content(State::Off), content(State::On));
 
         for behind_line in [256, PAGE_SIZE] {
@@ -674,8 +643,10 @@ mod tests {
         for broken_after in [0, 2] {
             BROKEN_AFTER.store(broken_after, Relaxed);
             let on = |rec: *mut dyn_ftrace| {
-                // SAFETY: The record is that of a site that nobody executes.
-                backend::make_call::<Broken>(unsafe { &*rec }, ftrace_caller())
+                // SAFETY: The record is valid.
+                let ip = unsafe { (*rec).ip };
+                let [from, to] = [State::Off, State::On].map(content);
+                backend::report(backend::change::<Broken>(arch::MODULE, ip, from, to))
             };
             assert_eq!(site.call(on)?, refused(EPERM, None));
             assert!(site.is(State::Off));
