@@ -40,6 +40,7 @@ use crate::{
     }, //
 };
 use core::{
+    iter,
     marker::PhantomData,
     ops::Range,
     ptr,
@@ -579,39 +580,61 @@ impl<A: Arch> Plan<A> {
     }
 }
 
-/// Returns the record of the site at `ip`, null if there is none.
-fn record(ip: u32) -> *const dyn_ftrace {
+/// Returns the records of all sites.
+fn records() -> impl Iterator<Item = *const dyn_ftrace> {
     // SAFETY: Where text is changed, records do not come and go.
     let mut iter = unsafe { bindings::ftrace_rec_iter_start() };
-    while !iter.is_null() {
-        // SAFETY: `iter` is valid.
-        let record = unsafe { bindings::ftrace_rec_iter_record(iter) };
-        // SAFETY: So is its record.
-        if unsafe { (*record).ip } == ip as usize {
-            return record;
+    iter::from_fn(move || {
+        if iter.is_null() {
+            return None;
         }
         // SAFETY: `iter` is valid.
+        let record = unsafe { bindings::ftrace_rec_iter_record(iter) };
+        // SAFETY: As above.
         iter = unsafe { bindings::ftrace_rec_iter_next(iter) };
-    }
-    ptr::null()
+        Some(record.cast_const())
+    })
 }
 
-/// Does the changes that are not made yet one at a time, but turns no site on if `result` is an
-/// error, or after one.
-fn apply_unplanned<A: Arch>(enable: bool, mut result: Result<(), Failure>) -> Result<(), Failure> {
+/// Returns the record of the site at `ip`, null if there is none.
+fn record(ip: u32) -> *const dyn_ftrace {
+    // SAFETY: The records are valid.
+    let is_there = |record: &*const dyn_ftrace| unsafe { (**record).ip } == ip as usize;
+    records().find(is_there).unwrap_or(ptr::null())
+}
+
+/// Does the changes that are not made yet one at a time, up to the first that is refused.
+fn apply_unplanned<A: Arch>(enable: bool) -> Result<(), Failure> {
+    let mut result = Ok(());
     walk_updates(enable, |records, request| {
         for rec in records {
-            if result.is_err() && request.is_call() {
+            if result.is_err() {
                 break;
             }
-            let done = request
+            result = request
                 .contents::<A>(rec)
-                .and_then(|(from, to)| change::<A>(A::layout(rec.ip), rec.ip, from, to));
-            result = result.and(done.map_err(|refusal| (ptr::from_ref(rec), refusal)));
+                .and_then(|(from, to)| change::<A>(A::layout(rec.ip), rec.ip, from, to))
+                .map_err(|refusal| (ptr::from_ref(rec), refusal));
         }
         records.len()
     });
     result
+}
+
+/// Turns all sites off, whoever traces them.
+fn turn_all_off<A: Arch>() {
+    for record in records() {
+        // SAFETY: The records are valid.
+        let rec = unsafe { &*record };
+        let layout = A::layout(rec.ip);
+        let target = read_site(layout, rec.ip)
+            .ok()
+            .and_then(|words| layout.decode(usize_as_u32(rec.ip), &words, State::On));
+        if let Some(target) = target {
+            // If one cannot be turned off, that is counted.
+            let _ = change::<A>(layout, rec.ip, content(State::On, target), off::<A>(rec));
+        }
+    }
 }
 
 /// What `arch_ftrace_update_code()` has made ready for `ftrace_replace_code()`, which C calls with
@@ -632,13 +655,16 @@ pub unsafe fn replace_code<A: Arch>(enable: bool) {
     // freed: all sites but the bad one must leave it.
     let mut done = 0;
     let mut result = plan.map_or(Ok(()), |plan| plan.apply(&mut done));
-    if !plan.is_some_and(|plan| plan.is_whole) {
-        result = apply_unplanned::<A>(enable, result);
-    }
-    if let Some(plan) = plan.filter(|_| result.is_err()) {
-        plan.calls.undo::<A>(done);
+    let whole = plan.filter(|plan| plan.is_whole);
+    if whole.is_none() {
+        result = result.and_then(|()| apply_unplanned::<A>(enable));
     }
     if let Err((record, refusal)) = result {
+        match whole {
+            Some(plan) => plan.calls.undo::<A>(done),
+            // Nobody knows any more which sites were on before.
+            None => turn_all_off::<A>(),
+        }
         // SAFETY: `record` is a record of ftrace, or null.
         unsafe { bindings::ftrace_bug(report(Err(refusal)), record.cast_mut()) };
     }

@@ -727,7 +727,7 @@ mod tests {
         TASK.store(unsafe { bindings::get_current() } as usize, Relaxed);
         CALLS.store(0, Relaxed);
 
-        let function = bindings::msleep as *const () as usize & !arch::ISA_BIT;
+        let function = bindings::msleep as *const () as usize;
         // SAFETY: Takes any address.
         let ip = unsafe { bindings::ftrace_location(function) };
         assert!(ip != 0);

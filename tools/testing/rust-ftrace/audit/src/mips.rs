@@ -27,6 +27,10 @@ const ACCUMULATOR: u32 = 3 << 11;
 /// Where `jalr` names its link register.
 const LINK_FIELD: u32 = 0xf800;
 
+/// `mftr`, which the disassembler takes for branches that no processor with threads has.
+const MFTR_MASK: u32 = 0xffe0_0000;
+const MFTR: u32 = 0x4100_0000;
+
 const NAMES: [&str; 34] = [
     "zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6",
     "t7", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "s8",
@@ -75,6 +79,9 @@ impl Decoder {
 
     /// Whatever is not known for certain to be only written counts as read.
     pub fn decode(&self, address: u32, word: u32) -> Result<Option<Insn>> {
+        if word & MFTR_MASK == MFTR {
+            return Ok(Some(plain(0, 1 << field(word, 11))));
+        }
         let decoded = self
             .capstone
             .disasm_count(&word.to_le_bytes(), u64::from(address), 1)?;
@@ -157,11 +164,6 @@ impl Decoder {
             "bal" => (Flow::Call(near(16)), false, Slot::Always),
             "bc" => (Flow::Jump(near(26)), false, Slot::None),
             "balc" => (Flow::Call(near(26)), false, Slot::None),
-            // The disassembler does not know `mftr`.
-            "bc0f" | "bc0t" => {
-                writes = 1 << ((word >> 11) & 31);
-                (Flow::Next, false, Slot::None)
-            }
             "beq" | "beqz" | "bne" | "bnez" | "bgez" | "bgtz" | "blez" | "bltz" | "bc1t"
             | "bc1f" | "bc1eqz" | "bc1nez" => (Flow::Jump(near(16)), true, Slot::Always),
             "beql" | "beqzl" | "bnel" | "bnezl" | "bgezl" | "bgtzl" | "blezl" | "bltzl" => {
@@ -222,7 +224,12 @@ fn unknown(word: u32) -> Option<Insn> {
         (SD, _) => (rs | rt, 0),
         _ => return None,
     };
-    Some(Insn {
+    Some(plain(reads, writes))
+}
+
+/// An instruction behind which control goes on.
+fn plain(reads: Regs, writes: Regs) -> Insn {
+    Insn {
         size: 4,
         reads,
         writes,
@@ -231,7 +238,7 @@ fn unknown(word: u32) -> Option<Insn> {
         flow: Flow::Next,
         conditional: false,
         slot: Slot::None,
-    })
+    }
 }
 
 fn field(word: u32, shift: u32) -> usize {
@@ -345,8 +352,10 @@ mod tests {
             (0x0000_1010, HI, V0, next, none),
             (0x0020_1010, 0, V0, next, none),
             (0x7068_1002, V1 | T0, V0, next, none),
-            // mftc0 v0, c0_vpecontrol; rdhwr v0, $2
+            // mftc0 v0, c0_vpecontrol; mftc0 v0, c0_tcstatus; mttc0 v0, c0_tcstatus; rdhwr v0, $2
             (0x4101_1001, 0, V0, next, none),
+            (0x4102_1001, 0, V0, next, none),
+            (0x4182_1001, V0, 0, next, none),
             (0x7c02_103b, 0, V0, next, none),
             // b .; beq v0, v1, .; jal 80000000; jalr v0; jalr at; jr v0; jr ra; jr.hb ra; break
             (0x1000_ffff, 0, 0, back, always),
