@@ -95,9 +95,35 @@ impl Decoder {
             .disasm_count(&word.to_le_bytes(), u64::from(address), 1)?;
         match decoded.first() {
             Some(insn) => describe(&self.0, insn, |_, _| sets_flags(word)),
-            None => Ok(None),
+            None => Ok(unknown(word)),
         }
     }
+}
+
+/// What the disassembler does not know and still comes up: `mcr` and `mrc` of registers that only
+/// some processors have.
+fn unknown(word: u32) -> Option<Insn> {
+    const MASK: u32 = 0xff10_0010;
+    const MCR: u32 = 0xee00_0010;
+    const MRC: u32 = 0xee10_0010;
+
+    let register = match (word >> 12) & 15 {
+        12 => IP,
+        14 => LR,
+        15 => return None,
+        _ => 0,
+    };
+    let (reads, writes) = match word & MASK {
+        MCR => (register, 0),
+        MRC => (0, register),
+        _ => return None,
+    };
+    Some(Insn {
+        reads,
+        writes,
+        flow: Flow::Next,
+        ..stop(4)
+    })
 }
 
 /// What an instruction of either instruction set does. `sets_flags` says whether it is one for
@@ -328,6 +354,10 @@ mod tests {
             (0xee11_cf10, 0, IP, next),
             (0xee01_cf10, IP, 0, next),
             (0xe7c0_c010, IP, 0, next),
+            // mrc p10, 7, ip, c11, c0, 0; mcr p10, 7, ip, c11, c0, 0; mrc p10, 7, r3, c11, c0, 0
+            (0xeefb_ca10, 0, IP, next),
+            (0xeeeb_ca10, IP, 0, next),
+            (0xeefb_3a10, 0, 0, next),
             // push {ip, lr}; stmdb r0!, {ip}; stm r0, {r1, ip}; pop {ip, lr}; ldm r0, {r1, ip}
             (0xe92d_5000, IP | LR, 0, next),
             (0xe920_1000, IP, 0, next),

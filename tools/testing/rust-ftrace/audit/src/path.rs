@@ -65,6 +65,11 @@ const HOOKS: &[(&str, &str)] = &[
 /// Calls through pointers that the kernel sets once it knows the processor: a part of the caller's
 /// name, and what it can call. Of a processor without such a cache, `cache_noop` is left out.
 const POINTERS: &[(&str, &[&str])] = &[
+    // Where a kernel is for processors with different caches. Those of ARMv7 have this in common.
+    (
+        "rust_helper_flush_icache_range",
+        &["v7_coherent_kern_range"],
+    ),
     ("Machine>::synchronise", &["local_r4k_flush_icache_range"]),
     (
         "__local_r4k_flush_icache_range",
