@@ -125,9 +125,6 @@ mod arch {
         bindings::ftrace_module_caller as *const () as usize
     }
 
-    /// What distinguishes a pointer to code from its address.
-    pub(super) const ISA_BIT: usize = 0;
-
     /// A site as the compiler leaves it.
     pub(super) fn compiled(_ip: u32) -> Option<[u32; MAX_WORDS]> {
         use insn::mips::*;
