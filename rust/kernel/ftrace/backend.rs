@@ -162,6 +162,12 @@ pub(super) fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], 
     Ok(words)
 }
 
+/// Returns what the site at `ip` calls or would call, [`None`] if it is not in `state`.
+fn target_in(layout: &Layout, ip: usize, state: State) -> Option<u32> {
+    let words = read_site(layout, ip).ok()?;
+    layout.decode(usize_as_u32(ip), &words, state)
+}
+
 /// Returns why the site at `ip`, which holds `words`, is refused: it does not call `mcount` as the
 /// compiler does. Logs what it should hold, since `ftrace_bug()` shows the word at `ip` alone.
 #[cold]
@@ -627,10 +633,7 @@ fn turn_all_off<A: Arch>() {
         // SAFETY: The records are valid.
         let rec = unsafe { &*record };
         let layout = A::layout(rec.ip);
-        let target = read_site(layout, rec.ip)
-            .ok()
-            .and_then(|words| layout.decode(usize_as_u32(rec.ip), &words, State::On));
-        if let Some(target) = target {
+        if let Some(target) = target_in(layout, rec.ip, State::On) {
             // If one cannot be turned off, that is counted.
             let _ = change::<A>(layout, rec.ip, content(State::On, target), off::<A>(rec));
         }
@@ -828,12 +831,7 @@ pub fn census<A: Arch>() -> Census {
         let census = unsafe { &mut *data.cast::<Census>() };
 
         let layout = A::layout(ip);
-        let is = |state| {
-            read_site(layout, ip)
-                .ok()
-                .and_then(|words| layout.decode(usize_as_u32(ip), &words, state))
-                .is_some()
-        };
+        let is = |state| target_in(layout, ip, state).is_some();
         let number = if is(State::Off) {
             &mut census.off
         } else if is(State::On) {

@@ -118,12 +118,7 @@ fn unknown(word: u32) -> Option<Insn> {
         MRC => (0, register),
         _ => return None,
     };
-    Some(Insn {
-        reads,
-        writes,
-        flow: Flow::Next,
-        ..stop(4)
-    })
+    Some(Insn::plain(4, reads, writes))
 }
 
 /// What an instruction of either instruction set does. `sets_flags` says whether it is one for
@@ -226,14 +221,8 @@ pub fn veneer_target(start: u32, words: [u32; 4]) -> Option<u32> {
 /// The instruction of `size` bytes from which nobody comes back.
 pub const fn stop(size: u32) -> Insn {
     Insn {
-        size,
-        reads: 0,
-        writes: 0,
-        condition: ALWAYS,
-        changes_flags: false,
         flow: Flow::Stop,
-        conditional: false,
-        slot: Slot::None,
+        ..Insn::plain(size, 0, 0)
     }
 }
 

@@ -68,6 +68,20 @@ pub struct Insn {
 }
 
 impl Insn {
+    /// An instruction of `size` bytes behind which control goes on.
+    pub const fn plain(size: u32, reads: Regs, writes: Regs) -> Self {
+        Self {
+            size,
+            reads,
+            writes,
+            condition: ALWAYS,
+            changes_flags: false,
+            flow: Flow::Next,
+            conditional: false,
+            slot: Slot::None,
+        }
+    }
+
     /// Address from which a call returns, or to which a branch that is not taken goes on.
     pub fn behind(&self, address: u32) -> u32 {
         match self.slot {

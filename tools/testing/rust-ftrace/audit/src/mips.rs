@@ -17,7 +17,6 @@ use crate::insn::Flow;
 use crate::insn::Insn;
 use crate::insn::Regs;
 use crate::insn::Slot;
-use crate::insn::ALWAYS;
 
 /// The DSP extension's further accumulators, 0 for `hi` and `lo`: where those instructions name
 /// them that read one, and where others do.
@@ -80,7 +79,7 @@ impl Decoder {
     /// Whatever is not known for certain to be only written counts as read.
     pub fn decode(&self, address: u32, word: u32) -> Result<Option<Insn>> {
         if word & MFTR_MASK == MFTR {
-            return Ok(Some(plain(0, 1 << field(word, 11))));
+            return Ok(Some(Insn::plain(4, 0, 1 << field(word, 11))));
         }
         let decoded = self
             .capstone
@@ -178,14 +177,10 @@ impl Decoder {
             _ => (Flow::Next, false, Slot::None),
         };
         Ok(Some(Insn {
-            size: 4,
-            reads,
-            writes,
-            condition: ALWAYS,
-            changes_flags: false,
             flow,
             conditional,
             slot,
+            ..Insn::plain(4, reads, writes)
         }))
     }
 }
@@ -224,21 +219,7 @@ fn unknown(word: u32) -> Option<Insn> {
         (SD, _) => (rs | rt, 0),
         _ => return None,
     };
-    Some(plain(reads, writes))
-}
-
-/// An instruction behind which control goes on.
-fn plain(reads: Regs, writes: Regs) -> Insn {
-    Insn {
-        size: 4,
-        reads,
-        writes,
-        condition: ALWAYS,
-        changes_flags: false,
-        flow: Flow::Next,
-        conditional: false,
-        slot: Slot::None,
-    }
+    Some(Insn::plain(4, reads, writes))
 }
 
 fn field(word: u32, shift: u32) -> usize {

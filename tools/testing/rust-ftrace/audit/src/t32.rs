@@ -9,7 +9,6 @@ use capstone::arch::BuildsCapstone as _;
 use capstone::Capstone;
 
 use crate::a32;
-use crate::insn::Flow;
 use crate::insn::Insn;
 
 /// 16-bit `udf`, which the disassembler does not know everywhere.
@@ -25,8 +24,7 @@ pub fn written_as_data(hw: [u16; 2]) -> Option<Insn> {
     if hw[0] & CALLS_MASK[0] == CALLS[0] && hw[1] & CALLS_MASK[1] == CALLS[1] {
         return Some(Insn {
             changes_flags: true,
-            flow: Flow::Next,
-            ..a32::stop(4)
+            ..Insn::plain(4, 0, 0)
         });
     }
     (hw[0] & UDF_MASK == UDF).then_some(a32::stop(2))
@@ -82,6 +80,7 @@ fn sets_flags(name: &str, detail: &ArmInsnDetail) -> bool {
 mod tests {
     use super::*;
     use crate::a32::FLAGS;
+    use crate::insn::Flow;
     use crate::insn::ALWAYS;
 
     const IP: u64 = 1 << 12;
