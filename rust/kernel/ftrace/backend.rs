@@ -213,16 +213,15 @@ pub unsafe fn init_nop<A: Arch>(module: *const bindings::module, rec: &dyn_ftrac
             pr_err!("ftrace: {ip:#x} is not in the module's text\n");
             return Err(refuse(Refusal::Unsuitable));
         }
-        let words = read_site(layout, rec.ip).map_err(refuse)?;
-        let target = layout
-            .decode(ip, &words, State::Compiled)
-            .filter(|target| A::is_mcount(rec, *target));
-        let Some(target) = target else {
+        // SAFETY: By the safety requirements, it is the address of a record.
+        let words = unsafe { read_site(layout, rec.ip) }.map_err(refuse)?;
+        let target = layout.decode(ip, &words, State::Compiled);
+        if !target.is_some_and(|target| A::is_mcount(rec, target)) {
             return Err(refuse(explain(layout, ip, &words, A::mcount(rec))));
         };
         let mut stores = Stores::new(layout.unit);
         stores
-            .add(layout, ip, content(State::Compiled, target), off::<A>(rec))
+            .add_found(layout, ip, &words, off::<A>(rec))
             .map_err(|error| refuse(error.into()))?;
         // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites.
         // Nothing executes this one by the safety requirements.

@@ -104,7 +104,14 @@ mod arch {
             let [first, second] = insn::t32::bl(ip, mcount & !1)?.map(u32::from);
             Some([u32::from(insn::t32::PUSH_LR), first, second, 0, 0, 0])
         } else {
-            Some([insn::a32::PUSH_LR, insn::a32::bl(ip, mcount)?, 0, 0, 0, 0])
+            Some([
+                insn::a32::PUSH_LR[0],
+                insn::a32::bl(ip, mcount)?,
+                0,
+                0,
+                0,
+                0,
+            ])
         }
     }
 }

@@ -51,6 +51,8 @@ impl Unit {
 pub enum Slot {
     /// This instruction.
     Insn(u32),
+    /// One of these instructions, which do the same. Compilers differ in which they emit.
+    OneOf(&'static [u32]),
     /// What the compiler put there, one of these; any instruction if the list is empty.
     Kept(&'static [u32]),
     /// A32 `bl target`.
@@ -85,7 +87,8 @@ impl Slot {
     const fn encode(self, pc: u32, target: u32) -> Result<Option<u32>, OutOfReach> {
         match self {
             Slot::Insn(insn) => Ok(Some(insn)),
-            Slot::Kept(_) => Ok(None),
+            Slot::OneOf([insn, ..]) => Ok(Some(*insn)),
+            Slot::OneOf([]) | Slot::Kept(_) => Ok(None),
             slot => match slot.encode_target(pc, target) {
                 Some(insn) => Ok(Some(insn)),
                 None => Err(OutOfReach),
@@ -97,7 +100,7 @@ impl Slot {
     /// [`None`] if there is no such instruction.
     const fn encode_target(self, pc: u32, target: u32) -> Option<u32> {
         match self {
-            Slot::Insn(_) | Slot::Kept(_) => None,
+            Slot::Insn(_) | Slot::OneOf(_) | Slot::Kept(_) => None,
             Slot::A32Bl => a32::bl(pc, target),
             Slot::T32Bl => match t32_bl(pc, target) {
                 Some([first, _]) => Some(first as u32),
@@ -139,6 +142,7 @@ impl Slot {
         let insn = *words.first()?;
         match self {
             Slot::Insn(expected) => (insn == expected).then_some(0),
+            Slot::OneOf(list) => list.contains(&insn).then_some(0),
             Slot::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
             Slot::A32Bl => a32::bl_target(pc, insn),
             // What a bit of one halfword stands for depends on the other one, whose part is just
@@ -162,7 +166,7 @@ impl Slot {
 
     /// Returns whether the slot holds a target or a part of it.
     const fn has_target(self) -> bool {
-        !matches!(self, Slot::Insn(_) | Slot::Kept(_))
+        !matches!(self, Slot::Insn(_) | Slot::OneOf(_) | Slot::Kept(_))
     }
 
     const fn same(self, other: Self) -> bool {
@@ -311,7 +315,7 @@ pub const A32_MCOUNT: Layout = Layout {
     words: &[
         Word {
             offset: -4,
-            compiled: Slot::Insn(a32::PUSH_LR),
+            compiled: Slot::OneOf(&a32::PUSH_LR),
             off: Slot::Insn(a32::MOV_IP_LR),
             on: Slot::Insn(a32::MOV_IP_LR),
         },
@@ -656,10 +660,38 @@ impl Stores {
         }
         for word in layout.words {
             if let Some(store) = layout.transition(word, from, to).store(word.address(ip))? {
-                *self.list.get_mut(self.len).ok_or(OutOfReach)? = store;
-                self.len = self.len.wrapping_add(1);
+                self.push(store)?;
             }
         }
+        Ok(())
+    }
+
+    /// Adds the stores that make the site of a layout at `ip`, whose words are `found`, hold `to`.
+    ///
+    /// [`Err`] as for [`add`](Self::add).
+    pub fn add_found(
+        &mut self,
+        layout: &Layout,
+        ip: u32,
+        found: &[u32; MAX_WORDS],
+        to: Content,
+    ) -> Result<(), OutOfReach> {
+        if layout.unit != self.unit {
+            return Err(OutOfReach);
+        }
+        let insns = layout.encode(ip, to)?;
+        for ((word, &old), new) in layout.words.iter().zip(found).zip(insns) {
+            if let Some(new) = new.filter(|new| *new != old) {
+                let address = word.address(ip);
+                self.push(Store { address, old, new })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, store: Store) -> Result<(), OutOfReach> {
+        *self.list.get_mut(self.len).ok_or(OutOfReach)? = store;
+        self.len = self.len.wrapping_add(1);
         Ok(())
     }
 }

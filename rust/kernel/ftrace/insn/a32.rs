@@ -13,8 +13,8 @@ pub const NOP: u32 = 0xe320_f000;
 /// `mov ip, lr`.
 pub const MOV_IP_LR: u32 = 0xe1a0_c00e;
 
-/// `push {lr}`, as gcc and clang emit it: `str lr, [sp, #-4]!`.
-pub const PUSH_LR: u32 = 0xe52d_e004;
+/// `push {lr}`: `str lr, [sp, #-4]!` from gcc, `stmdb sp!, {lr}` from clang and rustc.
+pub const PUSH_LR: [u32; 2] = [0xe52d_e004, 0xe92d_4000];
 
 /// `blx ip`.
 pub const BLX_IP: u32 = 0xe12f_ff3c;

@@ -75,7 +75,7 @@ fn a32_function(ahead: &[u32], behind: &[u32]) -> Kernel {
     let mut kernel = Kernel::new(Isa::A32);
     let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
     let ip = kernel.here() + 4 * ahead.len() as u32 + 4;
-    let site = [a32::PUSH_LR, a32::bl(ip, mcount).unwrap()];
+    let site = [a32::PUSH_LR[0], a32::bl(ip, mcount).unwrap()];
     kernel.function("traced", &[ahead, &site, behind].concat());
     kernel.site(ip);
     kernel
@@ -140,7 +140,7 @@ fn sites_of_other_layouts_are_found() {
     let mut kernel = Kernel::new(Isa::A32);
     let other = kernel.function("other", &[BX_LR]);
     let ip = kernel.here() + 4;
-    kernel.function("traced", &[a32::PUSH_LR, a32::bl(ip, other).unwrap()]);
+    kernel.function("traced", &[a32::PUSH_LR[0], a32::bl(ip, other).unwrap()]);
     kernel.site(ip);
     let (problems, _) = audit(kernel);
     assert!(problems[0].ends_with("calls other and not __gnu_mcount_nc"));
@@ -189,7 +189,7 @@ fn all_paths_are_followed() {
     let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
     let ip = kernel.here() + 8;
     let table = ip + 16;
-    let site = [MOV_IP_1, a32::PUSH_LR, a32::bl(ip, mcount).unwrap()];
+    let site = [MOV_IP_1, a32::PUSH_LR[0], a32::bl(ip, mcount).unwrap()];
     let switch = [CMP_R0_0, LDRLS_PC_R0, BX_LR, table + 8, table + 12];
     let targets = [MOV_IP_1, MOV_R0_IP, BX_LR];
     kernel.function("traced", &[&site[..], &switch, &targets].concat());
@@ -321,7 +321,7 @@ fn a_call_of_a_function_with_a_site_writes_all() {
         let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
         let mut function = |name, ahead: &[u32], behind: &[u32], is_site| {
             let ip = kernel.here() + 4 * ahead.len() as u32 + 4;
-            let site = [a32::PUSH_LR, a32::bl(ip, mcount).unwrap()];
+            let site = [a32::PUSH_LR[0], a32::bl(ip, mcount).unwrap()];
             let start = kernel.function(name, &[ahead, &site, behind].concat());
             if is_site {
                 kernel.site(ip);
@@ -405,7 +405,7 @@ fn patcher_image(calls: &Calls, missing: &str) -> Image {
     }
     let ip = kernel.here() + 4;
     let mcount = a32::bl(ip, addresses["__gnu_mcount_nc"]).unwrap();
-    let traced = kernel.function("traced", &[a32::PUSH_LR, mcount, BX_LR]);
+    let traced = kernel.function("traced", &[a32::PUSH_LR[0], mcount, BX_LR]);
     if missing != "site" {
         kernel.site(ip);
     }

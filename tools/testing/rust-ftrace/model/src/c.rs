@@ -61,7 +61,7 @@ pub static A32: Layout = Layout {
     name: "c-a32",
     unit: Unit::Word,
     words: &[
-        constant(-4, Slot::Insn(a32::PUSH_LR)),
+        constant(-4, Slot::OneOf(&a32::PUSH_LR)),
         Word {
             offset: 0,
             compiled: Slot::A32Bl,

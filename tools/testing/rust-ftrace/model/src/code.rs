@@ -105,7 +105,8 @@ impl Site {
                 Slot::Insn(insn) => Some(insn),
                 // `addiu $12, sp, 20`, as gcc sets `$12`.
                 Slot::Kept([]) => Some(0x27ac_0014),
-                Slot::Kept([insn, ..]) => Some(*insn),
+                Slot::OneOf([insn, ..]) | Slot::Kept([insn, ..]) => Some(*insn),
+                Slot::OneOf([]) => None,
                 Slot::A32Bl => a32::bl(pc, target),
                 Slot::T32Bl => t32::bl(pc, target & !1).map(|hw| hw[0].into()),
                 Slot::T32BlSecond => t32::bl(pc - 2, target & !1).map(|hw| hw[1].into()),

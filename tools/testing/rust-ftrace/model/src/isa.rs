@@ -272,7 +272,7 @@ fn decode_a32(pc: u32, insn: u32) -> Option<Op> {
             from: Reg::Link,
             add: 0,
         }),
-        a32::PUSH_LR => Some(Op::Enter(4, &[(Reg::Link, 0)])),
+        insn if a32::PUSH_LR.contains(&insn) => Some(Op::Enter(4, &[(Reg::Link, 0)])),
         a32::BLX_IP => Some(Op::CallReg(Reg::Parent)),
         A32_ADD_SP_4 => Some(Op::AddSp(4)),
         _ => {

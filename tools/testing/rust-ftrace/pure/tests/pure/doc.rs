@@ -37,8 +37,9 @@ fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
     match slot {
         Slot::Insn(insn) => format!("``{}``", text(insn)),
         // Spelt alike.
-        Slot::Kept([insn, ..]) => format!("``{}``", text(*insn)),
+        Slot::OneOf([insn, ..]) | Slot::Kept([insn, ..]) => format!("``{}``", text(*insn)),
         Slot::Kept([]) => "any".to_owned(),
+        Slot::OneOf([]) => panic!("no instruction at all"),
         Slot::A32Bl => format!("``bl {target}``"),
         Slot::T32Bl => format!("``bl {target}``, 1st half"),
         Slot::T32BlSecond => format!("``bl {target}``, 2nd half"),

@@ -15,7 +15,8 @@ use ftrace_pure::insn::{
 pub(crate) const A32: &[(u32, &str)] = &[
     (a32::NOP, "nop"),
     (a32::MOV_IP_LR, "mov ip, lr"),
-    (a32::PUSH_LR, "push {lr}"),
+    (a32::PUSH_LR[0], "push {lr}"),
+    (a32::PUSH_LR[1], "stmdb sp!, {lr}"),
     (a32::BLX_IP, "blx ip"),
     (a32::movw_r2(0), "movw r2, #0"),
     (a32::movt_r2(0), "movt r2, #0"),

@@ -93,6 +93,7 @@ fn words(layout: &Layout, ip: u32, content: Content) -> Option<[u32; MAX_WORDS]>
         };
         *insn = match slot {
             Slot::Insn(insn) => insn,
+            Slot::OneOf(list) => list[0],
             Slot::Kept(list) => *list.first().unwrap_or(&SET_12),
             Slot::A32Bl => a32::bl(pc, target)?,
             Slot::T32Bl => u32::from(t32::bl(pc, target - 1)?[0]),
@@ -399,6 +400,47 @@ fn every_bit_counts() {
                 assert_eq!(same, allowed, "{} {state:?}: {bad:x?}", layout.name);
             }
         }
+    }
+}
+
+#[test]
+fn any_compiler_may_have_saved_the_return_address() {
+    let target = ENTRY;
+    let off = content(State::Off, target);
+    let mut found = words(&A32_MCOUNT, IP, content(State::Compiled, target)).unwrap();
+    for push in a32::PUSH_LR {
+        found[0] = push;
+        let calls = A32_MCOUNT.decode(IP, &found, State::Compiled);
+        assert_eq!(calls, Some(target), "{push:#x}");
+        let mut stores = Stores::new(A32_MCOUNT.unit);
+        stores.add_found(&A32_MCOUNT, IP, &found, off).unwrap();
+        let changes = stores.iter().map(|s| (s.address, s.old, s.new));
+        let bl = a32::bl(IP, target).unwrap();
+        assert_eq!(
+            changes.collect::<Vec<_>>(),
+            [(IP - 4, push, a32::MOV_IP_LR), (IP, bl, a32::NOP)]
+        );
+    }
+}
+
+#[test]
+fn jal_at_the_end_of_a_page_keeps_its_target() {
+    let on = |target| content(State::On, target);
+    let other = ENTRY + 0x100;
+    let is_kept = |layout: &Layout, ip| layout.store(ip, on(ENTRY), on(other)) == Err(OutOfReach);
+    for ip in (IP & !0xfff..).step_by(4).take(2048) {
+        let is_last = ip & 0xfff == 0xffc;
+        for layout in [&MIPS_CORE, &MIPS_FUNC_CALL, &MIPS_OPS_CALL] {
+            assert_eq!(layout.keeps_target(ip), is_last, "{} {ip:#x}", layout.name);
+            assert_eq!(is_kept(layout, ip), is_last, "{} {ip:#x}", layout.name);
+        }
+        for layout in [&A32_MCOUNT, &A32_PADS, &MIPS_MODULE] {
+            assert!(!layout.keeps_target(ip), "{} {ip:#x}", layout.name);
+        }
+        // It is turned on and off as any other.
+        let off = content(State::Off, ENTRY);
+        assert!(MIPS_CORE.store(ip, off, on(ENTRY)).unwrap().is_some());
+        assert!(MIPS_CORE.store(ip, on(ENTRY), off).unwrap().is_some());
     }
 }
 
