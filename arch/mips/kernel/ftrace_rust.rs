@@ -108,8 +108,12 @@ impl Arch for Mips {
     }
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
-        usize_as_u32(if is_core_text(rec.ip) {
-            address
+        if !is_in_image(rec.ip) {
+            return usize_as_u32(address.wrapping_sub(ENTRY_OFFSET));
+        }
+        // From there ftrace asks all ops.
+        usize_as_u32(if MIPS_CORE.keeps_target(usize_as_u32(rec.ip)) {
+            function(bindings::ftrace_caller)
         } else {
             address.wrapping_sub(ENTRY_OFFSET)
         })

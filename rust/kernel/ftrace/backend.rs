@@ -78,7 +78,7 @@ pub trait Arch: Machine {
     /// Returns what the site of `rec` must call to get to `address`: that, or a trampoline.
     ///
     /// All sites between `_stext` and `_etext` call the same to get to an address that is within
-    /// their reach, unless their layout splits the target.
+    /// their reach, unless their layout splits the target or they [keep](Layout::keeps_target) it.
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
 }
 
@@ -425,11 +425,18 @@ impl Changes {
     }
 
     /// Adds `transition` of the first of the sites of `records`, those in [`core_text`] that can
-    /// make it, as long as there is memory. Returns their number.
-    fn add_alike(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
+    /// make it and do not [keep](Layout::keeps_target) their target, as long as there is memory.
+    /// Returns their number.
+    fn add_alike<A: Arch>(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
         let text = core_text();
         let is_there = records.first().is_some_and(|rec| rec.ip >= text.start);
-        let number = records.partition_point(|rec| is_there && rec.ip < text.end);
+        let mut number = records.partition_point(|rec| is_there && rec.ip < text.end);
+        let layout = A::layout(text.start);
+        if layout.may_keep_target() {
+            let alike = records.iter().take(number);
+            let alike = alike.take_while(|rec| !layout.keeps_target(usize_as_u32(rec.ip)));
+            number = alike.count();
+        }
         let mut rest = records.get(..number).unwrap_or_default();
         while !rest.is_empty() {
             let part = self.reserve();

@@ -747,7 +747,8 @@ mod tests {
             // SAFETY: `ops` is set up and stays: it is unregistered below, which waits for those
             // who use it.
             assert_eq!(unsafe { bindings::register_ftrace_function(&mut ops) }, 0);
-            let called = if cfg!(CONFIG_THUMB2_KERNEL) {
+            let keeps = arch::CORE.keeps_target(usize_as_u32(ip));
+            let called = if cfg!(CONFIG_THUMB2_KERNEL) || keeps {
                 ftrace_caller()
             } else {
                 assert!(ops.trampoline != 0);
@@ -862,3 +863,52 @@ mod tests {
         assert_eq!(numbers[1], 0);
     }
 }
+    /// A site at which QEMU would call the trampoline that it has called before.
+    #[cfg(CONFIG_MIPS)]
+    #[test]
+    fn site_at_the_end_of_a_page() {
+        /// Finds such a site.
+        ///
+        /// # Safety
+        ///
+        /// `rec` is a record of ftrace, `data` points to an address.
+        unsafe extern "C" fn find(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
+            // SAFETY: By the safety requirements.
+            let (ip, found) = unsafe { ((*rec).ip, &mut *data.cast::<usize>()) };
+            let words = core_words(ip);
+            let is_off = arch::CORE
+                .decode(usize_as_u32(ip), &words, State::Off)
+                .is_some();
+            if !is_off || !arch::CORE.keeps_target(usize_as_u32(ip)) {
+                return 0;
+            }
+            *found = ip;
+            1
+        }
+
+        let mut ip = 0usize;
+        // SAFETY: `find` takes an address.
+        unsafe { bindings::ftrace_walk_records(Some(find), (&raw mut ip).cast()) };
+        // One site in a thousand is such a one.
+        assert!(ip != 0);
+
+        let mut ops = bindings::ftrace_ops {
+            func: Some(count),
+            ..Default::default()
+        };
+        // SAFETY: `ops` is not registered.
+        assert_eq!(
+            unsafe { bindings::ftrace_set_filter_ip(&mut ops, ip, 0, 1) },
+            0
+        );
+        // SAFETY: `ops` is set up, and is unregistered below.
+        assert_eq!(unsafe { bindings::register_ftrace_function(&mut ops) }, 0);
+        assert!(ops.trampoline != 0);
+        let called = arch::CORE.decode(usize_as_u32(ip), &core_words(ip), State::On);
+        // SAFETY: `ops` is registered.
+        assert_eq!(unsafe { bindings::unregister_ftrace_function(&mut ops) }, 0);
+        // SAFETY: `ops` is not registered.
+        unsafe { bindings::ftrace_free_filter(&mut ops) };
+        assert_eq!(called, Some(usize_as_u32(ftrace_caller())));
+    }
+

@@ -787,6 +787,30 @@ impl Layout {
         parts > 1
     }
 
+    /// Returns whether sites [keep](Self::keeps_target) their target at some addresses.
+    pub const fn may_keep_target(&self) -> bool {
+        let mut i = 0;
+        while i < self.words.len() {
+            if self.words[i].offset == 0 && matches!(self.words[i].on, Slot::MipsJal) {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    /// Returns whether the site at `ip` must call the same target whenever it is on.
+    ///
+    /// No processor asks for that, but QEMU does. It ends a block of translated code with each page
+    /// of 4 KiB. Where `jal` is the last word of a page, the translation of the delay slot contains
+    /// the target that `jal` had at that time, and is used again if only `jal` changes. Turning such
+    /// a `jal` off and on is safe.
+    pub const fn keeps_target(&self, ip: u32) -> bool {
+        const QEMU_PAGE: u32 = 4096;
+
+        self.may_keep_target() && ip % QEMU_PAGE == QEMU_PAGE - self.unit.size()
+    }
+
     /// Returns the target if `words` are those of a site at `ip` in `state`, [`None`] if they are
     /// not or `ip` is not aligned.
     ///
@@ -854,8 +878,11 @@ impl Layout {
     ///
     /// [`Err`] if a target is out of reach, if `ip` is not aligned, or if the contents differ in
     /// another word than that at `ip`: two targets in [`T32_MCOUNT`] or [`MIPS_MODULE`] can differ
-    /// in two words.
+    /// in two words. Likewise if the target changes where the site [keeps](Self::keeps_target) it.
     pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Option<Store>, OutOfReach> {
+        if from.target != to.target && self.keeps_target(ip) {
+            return Err(OutOfReach);
+        }
         let mut at_ip = None;
         for word in self.words {
             let store = self.transition(word, from, to).store(word.address(ip))?;

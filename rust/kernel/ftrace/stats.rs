@@ -78,7 +78,7 @@ impl Stats {
 /// | `sites` | call sites known, off, on, and those whose words fit neither, in this order |
 /// | `transitions` | stores to text since boot |
 /// | `errors` | refused changes since boot by error and reason |
-/// | `stop_last_ns` | nanoseconds that the last change kept the processors stopped |
+/// | `stop_last_ns` | nanoseconds that the last change kept the CPUs stopped |
 /// | `stop_worst_ns` | the same for the longest change |
 #[pin_data]
 pub struct Debugfs<A: Arch + Send + Sync + 'static> {

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use anyhow::Result;
+use ftrace_pure::site::MIPS_FUNC_CALL;
 
 mod a32;
 mod constants;
@@ -30,6 +31,7 @@ mod t32;
 mod tests;
 
 use image::Image;
+use image::Isa;
 use program::Program;
 
 /// What an image was found to be.
@@ -37,6 +39,8 @@ use program::Program;
 pub struct Report {
     /// The number of sites of each layout.
     pub sites: BTreeMap<&'static str, usize>,
+    /// The number of sites that keep their target.
+    pub kept: usize,
     /// Entries of `__mcount_loc` that the build emptied.
     pub emptied: usize,
     /// The number of reads of registers that a tracer may have changed and that held nothing.
@@ -51,6 +55,7 @@ impl Report {
         for (layout, sites) in other.sites {
             *self.sites.entry(layout).or_default() += sites;
         }
+        self.kept += other.kept;
         self.emptied += other.emptied;
         self.empty += other.empty;
         let problems = other.problems.into_iter();
@@ -65,6 +70,9 @@ impl fmt::Display for Report {
         match counts.is_empty() {
             true => write!(f, "no sites")?,
             false => write!(f, "{}", counts.join(", "))?,
+        }
+        if self.kept != 0 {
+            write!(f, ", {} keep their target", self.kept)?;
         }
         if self.emptied != 0 {
             write!(f, ", {} entries emptied", self.emptied)?;
@@ -95,6 +103,14 @@ fn audit_image(image: &Image) -> Result<Report> {
     };
     for site in &sites.good {
         *report.sites.entry(site.layout.name).or_default() += 1;
+        report.kept += usize::from(site.layout.keeps_target(site.ip));
+    }
+    // What calls tracers has to call one after the other.
+    let call = image.symbol("ftrace_call");
+    let is_mips = matches!(image.isa, Isa::Mips32 | Isa::Mips32R6);
+    if is_mips && call.is_some_and(|ip| MIPS_FUNC_CALL.keeps_target(ip)) {
+        let problem = "ftrace_call is the last word of a page: QEMU would keep its target";
+        report.problems.push(problem.to_owned());
     }
     let reads = dead::reads(&program, &sites.good)?;
     report.empty = reads.empty;

@@ -504,6 +504,19 @@ fn a_missing_function_is_an_error() {
 }
 
 #[test]
+fn sites_that_keep_their_target_are_counted() {
+    let mut kernel = Kernel::new(Isa::Mips32);
+    kernel.function("_mcount", &[JR_RA, mips::NOP]);
+    let first = kernel.here() + 8;
+    let to_last = 0xffc - (first & 0xfff);
+    for (distance, kept) in [(to_last, 1), (to_last + 4, 0)] {
+        let ahead = vec![mips::NOP; distance as usize / 4];
+        let kernel = mips_function(&ahead, &[JR_RA, mips::NOP]);
+        assert_eq!(crate::audit_image(&kernel.image()).unwrap().kept, kept);
+    }
+}
+
+#[test]
 fn addresses_are_followed_to_calls_through_registers() {
     const LUI_AT: u32 = 0x3c01_8010;
     const ADDIU_S1_AT: u32 = 0x2431_0123;
