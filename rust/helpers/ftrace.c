@@ -2,6 +2,7 @@
 
 #include <linux/cacheflush.h>
 #include <linux/ftrace.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/uaccess.h>
@@ -47,6 +48,12 @@ __rust_helper bool rust_helper_within_module_text(unsigned long addr,
 {
 	return within_module_mem_type(addr, mod, MOD_TEXT) ||
 	       within_module_mem_type(addr, mod, MOD_INIT_TEXT);
+}
+
+__rust_helper u64 rust_helper_div_u64_rem(u64 dividend, u32 divisor,
+					  u32 *remainder)
+{
+	return div_u64_rem(dividend, divisor, remainder);
 }
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER

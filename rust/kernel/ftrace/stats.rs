@@ -32,9 +32,8 @@ pub struct Stats {
     unreadable: Atomic<usize>,
     unexpected: Atomic<usize>,
     unwritable: Atomic<usize>,
-    // Printing 64 bits takes a division that 32-bit kernels do not have.
-    stop_last: Atomic<usize>,
-    stop_worst: Atomic<usize>,
+    stop_last: Atomic<u64>,
+    stop_worst: Atomic<u64>,
 }
 
 /// The counters since boot.
@@ -132,9 +131,24 @@ fn errors(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn stop_last(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    writeln!(f, "{}", STATS.stop_last.load(Relaxed))
+    write_nanoseconds(f, STATS.stop_last.load(Relaxed))
 }
 
 fn stop_worst(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    writeln!(f, "{}", STATS.stop_worst.load(Relaxed))
+    write_nanoseconds(f, STATS.stop_worst.load(Relaxed))
+}
+
+/// Writes 64 bits in two parts: the division that `Display` takes is not there in 32-bit kernels.
+fn write_nanoseconds(f: &mut fmt::Formatter<'_>, nanoseconds: u64) -> fmt::Result {
+    const NSEC_PER_SEC: u32 = 1_000_000_000;
+
+    let mut rest = 0;
+    // SAFETY: `rest` is valid for a write.
+    let seconds = unsafe { bindings::div_u64_rem(nanoseconds, NSEC_PER_SEC, &mut rest) };
+    match u32::try_from(seconds) {
+        Ok(0) => writeln!(f, "{rest}"),
+        Ok(seconds) => writeln!(f, "{seconds}{rest:09}"),
+        // Over 136 years.
+        Err(_) => writeln!(f, "{}{:09}", u32::MAX, NSEC_PER_SEC.wrapping_sub(1)),
+    }
 }
