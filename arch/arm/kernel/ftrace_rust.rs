@@ -90,9 +90,16 @@ fn is_read_only(is_core: bool) -> bool {
     cfg!(CONFIG_STRICT_KERNEL_RWX) && state >= bindings::system_states_SYSTEM_FREEING_INITMEM
 }
 
-fn is_core_text(address: usize) -> bool {
-    // SAFETY: Takes any address.
-    unsafe { bindings::core_kernel_text(address) != 0 }
+/// Returns whether an address is in the image of the kernel, `.init.text` included. Modules are
+/// elsewhere.
+///
+/// The addresses are those that the linker gave. What `core_kernel_text()` says of `.init.text`
+/// changes before the last change of a site there: when a kprobe that the command line asks for is
+/// removed from it.
+fn is_in_image(address: usize) -> bool {
+    let start = &raw const bindings::_stext as usize;
+    let end = &raw const bindings::_end as usize;
+    (start..end).contains(&address)
 }
 
 // SAFETY: `alias` maps the page in a fixmap slot of its own, on this processor only, which stays
@@ -100,7 +107,7 @@ fn is_core_text(address: usize) -> bool {
 // calls assembly.
 unsafe impl Machine for Arm {
     fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
-        let is_core = is_core_text(address);
+        let is_core = is_in_image(address);
         if !is_read_only(is_core) {
             return Ok(address & PAGE_MASK);
         }

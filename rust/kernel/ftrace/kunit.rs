@@ -833,36 +833,6 @@ mod tests {
         unsafe { bindings::ftrace_free_filter(ops) };
     }
 
-    #[test]
-    fn all_sites_need_one_store() {
-        /// Counts the kernel's sites and those that are neither on nor off.
-        ///
-        /// # Safety
-        ///
-        /// `rec` is a record of ftrace, `data` points to the two numbers.
-        unsafe extern "C" fn check(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
-            // SAFETY: By the safety requirements.
-            let (ip, numbers) = unsafe { ((*rec).ip, &mut *data.cast::<[usize; 2]>()) };
-            // SAFETY: Takes any address.
-            if unsafe { bindings::core_kernel_text(ip) } == 0 {
-                return 0;
-            }
-            let words = core_words(ip);
-            let is = |state| arch::CORE.decode(usize_as_u32(ip), &words, state).is_some();
-            numbers[0] += 1;
-            if !is(State::Off) && !is(State::On) {
-                numbers[1] += 1;
-            }
-            0
-        }
-
-        let mut numbers = [0usize; 2];
-        // SAFETY: `check` takes `numbers`.
-        unsafe { bindings::ftrace_walk_records(Some(check), (&raw mut numbers).cast()) };
-        assert!(numbers[0] > 1000);
-        assert_eq!(numbers[1], 0);
-    }
-}
     /// A site at which QEMU would call the trampoline that it has called before.
     #[cfg(CONFIG_MIPS)]
     #[test]
@@ -912,3 +882,33 @@ mod tests {
         assert_eq!(called, Some(usize_as_u32(ftrace_caller())));
     }
 
+    #[test]
+    fn all_sites_need_one_store() {
+        /// Counts the kernel's sites and those that are neither on nor off.
+        ///
+        /// # Safety
+        ///
+        /// `rec` is a record of ftrace, `data` points to the two numbers.
+        unsafe extern "C" fn check(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
+            // SAFETY: By the safety requirements.
+            let (ip, numbers) = unsafe { ((*rec).ip, &mut *data.cast::<[usize; 2]>()) };
+            // SAFETY: Takes any address.
+            if unsafe { bindings::core_kernel_text(ip) } == 0 {
+                return 0;
+            }
+            let words = core_words(ip);
+            let is = |state| arch::CORE.decode(usize_as_u32(ip), &words, state).is_some();
+            numbers[0] += 1;
+            if !is(State::Off) && !is(State::On) {
+                numbers[1] += 1;
+            }
+            0
+        }
+
+        let mut numbers = [0usize; 2];
+        // SAFETY: `check` takes `numbers`.
+        unsafe { bindings::ftrace_walk_records(Some(check), (&raw mut numbers).cast()) };
+        assert!(numbers[0] > 1000);
+        assert_eq!(numbers[1], 0);
+    }
+}
