@@ -19,7 +19,8 @@ use kernel::{
         backend::{
             self,
             Arch,
-            Banner, //
+            Banner,
+            PlanSlot, //
         },
         site::{
             self,
@@ -28,6 +29,8 @@ use kernel::{
         },
         stats::Debugfs,
         text::{
+            Exclusive,
+            Locked,
             Machine,
             MAX_PAGES, //
         }, //
@@ -78,8 +81,8 @@ fn poke_page(slot: u32) -> usize {
 
 /// Returns whether text, the kernel's if `is_core` is set, may be mapped read-only.
 ///
-/// The answer for the kernel changes once, while processors run: never between a store and what
-/// belongs to it.
+/// The answer for the kernel changes once, while CPUs run: never between a store and what belongs
+/// to it.
 fn is_read_only(is_core: bool) -> bool {
     if !is_core {
         return cfg!(CONFIG_STRICT_MODULE_RWX);
@@ -102,9 +105,9 @@ fn is_in_image(address: usize) -> bool {
     (start..end).contains(&address)
 }
 
-// SAFETY: `alias` maps the page in a fixmap slot of its own, on this processor only, which stays
-// the same while interrupts are off. Where text is not read-only it is its own alias. `publish`
-// calls assembly.
+// SAFETY: `alias` maps the page in a fixmap slot of its own, on this CPU only, which stays the same
+// while interrupts are off. Where text is not read-only it is its own alias. `publish` calls
+// assembly.
 unsafe impl Machine for Arm {
     fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         let is_core = is_in_image(address);
@@ -125,14 +128,14 @@ unsafe impl Machine for Arm {
             // SAFETY: `page` is a valid page.
             unsafe { bindings::page_to_phys(page) }
         };
-        // SAFETY: The slot is only used here, by one processor at a time.
+        // SAFETY: The slot is only used here, by one CPU at a time.
         unsafe { bindings::set_fixmap(slot, phys) };
         Ok(poke_page(slot))
     }
 
     fn release(alias: usize, index: usize, _irq: &LocalInterruptDisabled) {
         if let Some(slot) = POKE.get(index).filter(|slot| alias == poke_page(**slot)) {
-            // SAFETY: The slot is only used here, by one processor at a time.
+            // SAFETY: The slot is only used here, by one CPU at a time.
             unsafe { bindings::clear_fixmap(*slot) };
         }
     }
@@ -167,7 +170,12 @@ unsafe impl Machine for Arm {
     }
 }
 
-impl Arch for Arm {
+/// The plan that is being carried out.
+static PLAN: PlanSlot<Arm> = PlanSlot::new();
+
+// SAFETY: The compiler emits one layout everywhere, and a site whose words are not of it is refused.
+// `target` returns what ftrace asked for, or a veneer, a PLT entry or an entry that gets there.
+unsafe impl Arch for Arm {
     const NAME: &'static str = "arm";
     const SYNC: &'static str = "stop_machine and isb";
     const FUNC_CALL: Layout = if cfg!(CONFIG_THUMB2_KERNEL) {
@@ -195,6 +203,10 @@ impl Arch for Arm {
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
         self::target(rec, address)
+    }
+
+    fn plan_slot() -> &'static PlanSlot<Self> {
+        &PLAN
     }
 }
 
@@ -281,10 +293,14 @@ fn is_entry(address: usize) -> bool {
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet. It is one of
-/// `module`, of the kernel if that is null.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, which nothing else
+/// uses and whose site nothing executes yet. It is one of `module`, of the kernel if that is null.
 #[export]
 unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dyn_ftrace) -> c_int {
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
     let rec = unsafe { &mut *rec };
     #[cfg(CONFIG_ARM_MODULE_PLTS)]
@@ -300,16 +316,16 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
             )
         };
     }
-    // SAFETY: By the safety requirements. At boot there is one processor, with interrupts off; a
-    // module is not running yet.
-    unsafe { backend::init_nop::<Arm>(module, rec) }
+    // SAFETY: By the safety requirements.
+    unsafe { backend::init_nop::<Arm>(&locked, &exclusive, module, rec) }
 }
 
 /// Turns a site off.
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, which does not change meanwhile.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
+/// executes the site: it is stopped, or the module is not running yet.
 #[export]
 unsafe extern "C" fn ftrace_make_nop(
     _module: *mut bindings::module,
@@ -317,25 +333,35 @@ unsafe extern "C" fn ftrace_make_nop(
     addr: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::make_nop::<Arm>(unsafe { &*rec }, addr)
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::make_nop::<Arm>(&locked, &exclusive, &*rec, addr) }
 }
 
 /// Turns a site on.
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, which does not change meanwhile.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
+/// executes the site: it is stopped, or the module is not running yet.
 #[export]
 unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::make_call::<Arm>(unsafe { &*rec }, addr)
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::make_call::<Arm>(&locked, &exclusive, &*rec, addr) }
 }
 
 /// Makes a site call something else.
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, which does not change meanwhile.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
+/// executes the site: it is stopped, or the module is not running yet.
 #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
 #[export]
 unsafe extern "C" fn ftrace_modify_call(
@@ -344,21 +370,31 @@ unsafe extern "C" fn ftrace_modify_call(
     addr: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::modify_call::<Arm>(unsafe { &*rec }, old_addr, addr)
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::modify_call::<Arm>(&locked, &exclusive, &*rec, old_addr, addr) }
 }
 
 /// Makes the entries call another tracer.
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time.
+/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes an entry.
 #[export]
 unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
     let func = func.map_or(0, |func| func as usize);
-    let ret = backend::update_func_call::<Arm>(function(bindings::ftrace_call), func);
+    // SAFETY: Both are where an entry calls a tracer, as `func` is.
+    let update = |ip| unsafe { backend::update_func_call::<Arm>(&locked, &exclusive, ip, func) };
+    let ret = update(function(bindings::ftrace_call));
     #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
     if ret == 0 {
-        return backend::update_func_call::<Arm>(function(bindings::ftrace_regs_call), func);
+        return update(function(bindings::ftrace_regs_call));
     }
     ret
 }
@@ -367,21 +403,26 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time.
+/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes a site.
 #[export]
 unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
-    // SAFETY: All plans are made by `arch_ftrace_update_code`, for this architecture.
-    unsafe { backend::replace_code::<Arm>(enable != 0) };
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::replace_code::<Arm>(&locked, enable != 0) };
 }
 
 /// Changes all sites as `command` says.
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time.
+/// Only ftrace calls this, with `ftrace_lock` held, for a command of its own.
 #[export]
 unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
-    backend::update_code::<Arm>(command);
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::update_code::<Arm>(&locked, command) };
 }
 
 /// Trampolines, which stand in the kernel's text: memory of modules can be out of its reach.
@@ -397,7 +438,9 @@ mod trampolines {
         Trampolines, //
     };
 
-    impl Trampolines for Arm {
+    // SAFETY: The pool is what `ftrace_caller.S` put there, which asserts the offsets. One that is
+    // off serves no ops, so no site calls it.
+    unsafe impl Trampolines for Arm {
         const OPS: Layout = site::A32_OPS;
         const OPS_CALL: Layout = site::A32_OPS_CALL;
         const OPS_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_OPS as usize;
@@ -405,14 +448,15 @@ mod trampolines {
         const SIZE: usize = bindings::FTRACE_TRAMPOLINE_SIZE as usize;
         const OTHERWISE: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
 
-        fn allocate() -> Option<usize> {
+        fn allocate(_locked: &Locked) -> Option<usize> {
             let mut all = pool().step_by(Self::SIZE);
-            all.find(|start| trampoline::is_off::<Self>(*start))
+            // SAFETY: It is a trampoline of the pool.
+            all.find(|start| unsafe { trampoline::is_off::<Self>(*start) })
         }
 
-        fn free(_trampoline: usize) {}
+        unsafe fn free(_trampoline: usize) {}
 
-        fn flush(_trampoline: usize) {}
+        unsafe fn flush(_trampoline: usize) {}
     }
 
     /// Returns `address`, or the entry that gets there if it is the trampoline of an ops, or of a
@@ -445,22 +489,27 @@ mod trampolines {
     ///
     /// # Safety
     ///
-    /// Only ftrace calls this, as it calls the other hooks: one at a time. `ops` is valid.
+    /// Only ftrace calls this, with `ftrace_lock` held. `ops` is valid.
     #[export]
     unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
         // SAFETY: By the safety requirements.
-        unsafe { trampoline::update::<Arm>(ops) };
+        let locked = unsafe { Locked::assume() };
+        // SAFETY: By the safety requirements.
+        unsafe { trampoline::update::<Arm>(&locked, ops) };
     }
 
     /// Takes the trampoline of an ops back.
     ///
     /// # Safety
     ///
-    /// Only ftrace calls this, for an ops that is valid and of whose trampoline no task is in need.
+    /// Only ftrace calls this, with `ftrace_lock` held, for an ops that is valid and of whose
+    /// trampoline no task is in need.
     #[export]
     unsafe extern "C" fn arch_ftrace_trampoline_free(ops: *mut bindings::ftrace_ops) {
         // SAFETY: By the safety requirements.
-        unsafe { trampoline::free::<Arm>(ops) };
+        let locked = unsafe { Locked::assume() };
+        // SAFETY: By the safety requirements.
+        unsafe { trampoline::free::<Arm>(&locked, ops) };
     }
 
     /// Returns what the trampoline of an ops calls.
@@ -507,7 +556,7 @@ mod graph {
             // SAFETY: Every function that is traced has set up such a frame.
             let (return_address, stack_pointer) =
                 unsafe { (saved.wrapping_sub(1), *saved.wrapping_sub(2)) };
-            // SAFETY: As above.
+            // SAFETY: It is the word of that frame that holds the return address.
             return (unsafe { *return_address } == expected).then_some(Frame {
                 return_address,
                 stack_pointer,

@@ -17,7 +17,8 @@ use kernel::{
         backend::{
             self,
             Arch,
-            Banner, //
+            Banner,
+            PlanSlot, //
         },
         site::{
             Layout,
@@ -29,7 +30,11 @@ use kernel::{
             MIPS_OPS_CALL, //
         },
         stats::Debugfs,
-        text::Machine,
+        text::{
+            Exclusive,
+            Locked,
+            Machine, //
+        },
         trampoline::{
             self,
             Trampolines, //
@@ -75,7 +80,7 @@ unsafe impl Machine for Mips {
     }
 
     fn synchronise() {
-        // `synci` need not reach other processors, and flush_icache_range() would have to
+        // `synci` need not reach other CPUs, and flush_icache_range() would have to
         // interrupt them, which do not listen now. Each drops all that it holds instead.
         if cfg!(CONFIG_SMP) {
             // SAFETY: Set when the caches were probed, before the first change of text.
@@ -89,7 +94,13 @@ unsafe impl Machine for Mips {
     }
 }
 
-impl Arch for Mips {
+/// The plan that is being carried out.
+static PLAN: PlanSlot<Mips> = PlanSlot::new();
+
+// SAFETY: Modules are compiled with `-mlong-calls`, the kernel is not, and a site whose words are not
+// of its layout is refused. `target` returns what ftrace asked for, or the entry that has all ops
+// asked; for sites of modules, where those enter.
+unsafe impl Arch for Mips {
     const NAME: &'static str = "mips";
     const SYNC: &'static str = "stop_machine and jr.hb";
     const FUNC_CALL: Layout = MIPS_FUNC_CALL;
@@ -115,8 +126,12 @@ impl Arch for Mips {
         usize_as_u32(if MIPS_CORE.keeps_target(usize_as_u32(rec.ip)) {
             function(bindings::ftrace_caller)
         } else {
-            address.wrapping_sub(ENTRY_OFFSET)
+            address
         })
+    }
+
+    fn plan_slot() -> &'static PlanSlot<Self> {
+        &PLAN
     }
 }
 
@@ -146,20 +161,24 @@ fn function(f: unsafe extern "C" fn()) -> usize {
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, and nothing else uses it or executes its site yet. It is one of
-/// `module`, of the kernel if that is null.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, which nothing else
+/// uses and whose site nothing executes yet. It is one of `module`, of the kernel if that is null.
 #[export]
 unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dyn_ftrace) -> c_int {
-    // SAFETY: By the safety requirements. At boot there is one processor, with interrupts off; a
-    // module is not running yet.
-    unsafe { backend::init_nop::<Mips>(module, &*rec) }
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::init_nop::<Mips>(&locked, &exclusive, module, &*rec) }
 }
 
 /// Turns a site off.
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, which does not change meanwhile.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
+/// executes the site: it is stopped, or the module is not running yet.
 #[export]
 unsafe extern "C" fn ftrace_make_nop(
     _module: *mut bindings::module,
@@ -167,25 +186,35 @@ unsafe extern "C" fn ftrace_make_nop(
     addr: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::make_nop::<Mips>(unsafe { &*rec }, addr)
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::make_nop::<Mips>(&locked, &exclusive, &*rec, addr) }
 }
 
 /// Turns a site on.
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, which does not change meanwhile.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
+/// executes the site: it is stopped, or the module is not running yet.
 #[export]
 unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::make_call::<Mips>(unsafe { &*rec }, addr)
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::make_call::<Mips>(&locked, &exclusive, &*rec, addr) }
 }
 
 /// Makes a site call something else.
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, which does not change meanwhile.
+/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
+/// executes the site: it is stopped, or the module is not running yet.
 #[export]
 unsafe extern "C" fn ftrace_modify_call(
     rec: *mut dyn_ftrace,
@@ -193,42 +222,59 @@ unsafe extern "C" fn ftrace_modify_call(
     addr: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::modify_call::<Mips>(unsafe { &*rec }, old_addr, addr)
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::modify_call::<Mips>(&locked, &exclusive, &*rec, old_addr, addr) }
 }
 
 /// Makes the entries call another tracer.
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time.
+/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes an entry.
 #[export]
 unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
     let func = func.map_or(0, |func| func as usize);
-    backend::update_func_call::<Mips>(function(bindings::ftrace_call), func)
+    let ip = function(bindings::ftrace_call);
+    // SAFETY: It is where the entry calls a tracer, as `func` is.
+    unsafe { backend::update_func_call::<Mips>(&locked, &exclusive, ip, func) }
 }
 
 /// Turns sites on or off as their records ask for, all of them off unless `enable` is set.
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time.
+/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes a site.
 #[export]
 unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
-    // SAFETY: All plans are made by `arch_ftrace_update_code`, for this architecture.
-    unsafe { backend::replace_code::<Mips>(enable != 0) };
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::replace_code::<Mips>(&locked, enable != 0) };
 }
 
 /// Changes all sites as `command` says.
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time.
+/// Only ftrace calls this, with `ftrace_lock` held, for a command of its own.
 #[export]
 unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
-    backend::update_code::<Mips>(command);
+    // SAFETY: By the safety requirements.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    unsafe { backend::update_code::<Mips>(&locked, command) };
 }
 
-impl Trampolines for Mips {
+// SAFETY: Each is a copy of the template of `ftrace_caller.S`, which asserts the offsets, in a page
+// of its own. It is off, as the template is.
+unsafe impl Trampolines for Mips {
     const OPS: Layout = MIPS_OPS;
     const OPS_CALL: Layout = MIPS_OPS_CALL;
     const OPS_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_OPS as usize;
@@ -241,7 +287,7 @@ impl Trampolines for Mips {
     ///
     /// The lower half of its address is that of `ftrace_module_caller`, as sites of modules ask
     /// for: they turn from one to the other by one store.
-    fn allocate() -> Option<usize> {
+    fn allocate(_locked: &Locked) -> Option<usize> {
         const SPAN: usize = 1 << 16;
         let entry = function(bindings::ftrace_module_caller);
         // SAFETY: May be called where it can sleep.
@@ -263,7 +309,8 @@ impl Trampolines for Mips {
 
         let trampoline = start.wrapping_add(ENTRY_OFFSET);
         if !MIPS_CORE.reaches(usize_as_u32(entry), usize_as_u32(trampoline)) {
-            Self::free(trampoline);
+            // SAFETY: Nothing leads to it yet.
+            unsafe { Self::free(trampoline) };
             return None;
         }
         let template = function(bindings::ftrace_trampoline);
@@ -279,16 +326,16 @@ impl Trampolines for Mips {
         Some(trampoline)
     }
 
-    fn free(trampoline: usize) {
+    unsafe fn free(trampoline: usize) {
         // SAFETY: The page is that which `allocate` has kept.
         unsafe { bindings::free_pages(trampoline & PAGE_MASK, 0) };
     }
 
-    fn flush(trampoline: usize) {
+    unsafe fn flush(trampoline: usize) {
         let start = trampoline.wrapping_sub(ENTRY_OFFSET);
         // SAFETY: Set when the caches were probed, before there was an ops.
         if let Some(flush) = unsafe { bindings::flush_icache_range } {
-            // SAFETY: The trampoline is mapped, and interrupts are on.
+            // SAFETY: The trampoline is mapped, and by the safety requirements interrupts are on.
             unsafe { flush(start, trampoline.wrapping_add(Self::SIZE)) };
         }
     }
@@ -298,7 +345,7 @@ impl Trampolines for Mips {
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, as it calls the other hooks: one at a time. `ops` is valid.
+/// Only ftrace calls this, with `ftrace_lock` held. `ops` is valid.
 #[export]
 unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
     // SAFETY: By the safety requirements.
@@ -308,18 +355,23 @@ unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_op
         unsafe { (&raw mut bindings::ftrace_saves_regs).write_volatile(1) };
     }
     // SAFETY: By the safety requirements.
-    unsafe { trampoline::update::<Mips>(ops) };
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    unsafe { trampoline::update::<Mips>(&locked, ops) };
 }
 
 /// Takes the trampoline of an ops back.
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, for an ops that is valid and of whose trampoline no task is in need.
+/// Only ftrace calls this, with `ftrace_lock` held, for an ops that is valid and of whose trampoline
+/// no task is in need.
 #[export]
 unsafe extern "C" fn arch_ftrace_trampoline_free(ops: *mut bindings::ftrace_ops) {
     // SAFETY: By the safety requirements.
-    unsafe { trampoline::free::<Mips>(ops) };
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: By the safety requirements.
+    unsafe { trampoline::free::<Mips>(&locked, ops) };
 }
 
 /// Returns what the trampoline of an ops calls.

@@ -2,8 +2,8 @@
 
 //! The functions behind the hooks that ftrace calls.
 //!
-//! All of them run where only one processor changes text: under `ftrace_lock` while the site is
-//! not in use yet, or with all processors stopped.
+//! A hook takes over from ftrace that `ftrace_lock` is held ([`Locked`]), and that no other CPU
+//! executes the site ([`Exclusive`]).
 
 use super::{
     site::{
@@ -21,7 +21,9 @@ use super::{
     stats::STATS,
     text::{
         self,
+        Exclusive,
         Fault,
+        Locked,
         Machine,
         Refusal, //
     }, //
@@ -48,11 +50,21 @@ use core::{
 };
 
 /// What the backend needs to know of an architecture.
-pub trait Arch: Machine {
+///
+/// # Safety
+///
+/// The answers decide what is written to text:
+///
+/// - [`layout`](Self::layout) returns the layout of what the compiler emitted at the site, the same
+///   for as long as the site exists.
+/// - [`target`](Self::target) returns an address to which control can go from the site in the way of
+///   its layout, and from where it gets to what was asked for.
+/// - [`plan_slot`](Self::plan_slot) returns the same slot always, and one of no other architecture.
+pub unsafe trait Arch: Machine + Sized + 'static {
     /// Name for messages.
     const NAME: &'static str;
 
-    /// How processors are synchronised, for messages.
+    /// How CPUs are synchronised, for messages.
     const SYNC: &'static str;
 
     /// Layout of the call of the tracer within `ftrace_caller`; always [`State::On`].
@@ -80,6 +92,9 @@ pub trait Arch: Machine {
     /// All sites between `_stext` and `_etext` call the same to get to an address that is within
     /// their reach, unless their layout splits the target or they [keep](Layout::keeps_target) it.
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
+
+    /// Returns where a plan is handed over.
+    fn plan_slot() -> &'static PlanSlot<Self>;
 }
 
 impl From<Fault> for Refusal {
@@ -99,15 +114,25 @@ impl From<OutOfReach> for Refusal {
 /// # Safety
 ///
 /// That of [`text::apply`].
-pub(super) unsafe fn modify_code<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
+pub(super) unsafe fn modify_code<M: Machine>(
+    exclusive: &Exclusive<'_>,
+    unit: Unit,
+    stores: &[Store],
+) -> Result<usize, Fault> {
     // SAFETY: By the safety requirements.
-    let result = unsafe { text::apply::<M>(unit, stores) };
+    let result = unsafe { text::apply::<M>(exclusive, unit, stores) };
     STATS.count(result.map_err(|fault| fault.reason));
     result
 }
 
 /// Turns `from` into `to` in the site at `ip` by one store, or by none if they are the same.
-pub(super) fn change<M: Machine>(
+///
+/// # Safety
+///
+/// `ip` is the address of a call site, an entry or a trampoline with this layout, and `to` is what
+/// ftrace asked for.
+pub(super) unsafe fn change<M: Machine>(
+    exclusive: &Exclusive<'_>,
     layout: &Layout,
     ip: usize,
     from: Content,
@@ -116,14 +141,13 @@ pub(super) fn change<M: Machine>(
     let store = layout
         .store(usize_as_u32(ip), from, to)
         .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
-    // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There is
-    // only one store.
-    unsafe { modify_code::<M>(layout.unit, store.as_slice()) }?;
+    // SAFETY: By the safety requirements. There is only one store.
+    unsafe { modify_code::<M>(exclusive, layout.unit, store.as_slice()) }?;
     Ok(())
 }
 
 /// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
-pub(super) fn report(result: Result<(), Refusal>) -> c_int {
+pub(super) fn report(_locked: &Locked, result: Result<(), Refusal>) -> c_int {
     static EXPECTED: Atomic<u32> = Atomic::new(0);
 
     let (error, expected) = match result {
@@ -136,8 +160,8 @@ pub(super) fn report(result: Result<(), Refusal>) -> c_int {
         Err(Refusal::Unreadable) => (EFAULT, ptr::null()),
         Err(Refusal::Unwritable) => (EPERM, ptr::null()),
     };
-    // SAFETY: Like `ftrace_bug()`, which reads it next, the hooks run one at a time. What it
-    // points to is static.
+    // SAFETY: By the invariants of `Locked`, nobody else uses it: `ftrace_bug()`, which reads it
+    // next, is called with `ftrace_lock` held too. What it points to is static.
     unsafe { bindings::ftrace_expected = expected };
     error.to_errno()
 }
@@ -153,18 +177,30 @@ fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
     content(State::Off, A::target(rec, entry))
 }
 
+/// Reads the words of the site at `ip`.
+///
+/// # Safety
+///
+/// `ip` is an address at which text can lie: that of a record, of an entry or of a trampoline. It
+/// need not be mapped.
 #[inline]
-pub(super) fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
+pub(super) unsafe fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
-        *insn = text::read(word.address(usize_as_u32(ip)), layout.unit)?;
+        // SAFETY: By the safety requirements. Loads from text have no side effects.
+        *insn = unsafe { text::read(word.address(usize_as_u32(ip)), layout.unit) }?;
     }
     Ok(words)
 }
 
 /// Returns what the site at `ip` calls or would call, [`None`] if it is not in `state`.
-fn target_in(layout: &Layout, ip: usize, state: State) -> Option<u32> {
-    let words = read_site(layout, ip).ok()?;
+///
+/// # Safety
+///
+/// As for [`read_site`].
+unsafe fn target_in(layout: &Layout, ip: usize, state: State) -> Option<u32> {
+    // SAFETY: By the safety requirements.
+    let words = unsafe { read_site(layout, ip) }.ok()?;
     layout.decode(usize_as_u32(ip), &words, state)
 }
 
@@ -199,8 +235,13 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> R
 ///
 /// # Safety
 ///
-/// `module` is null or valid. Nothing executes the site until the function returns.
-pub unsafe fn init_nop<A: Arch>(module: *const bindings::module, rec: &dyn_ftrace) -> c_int {
+/// `module` is null or valid. `rec` is a record of ftrace, of a site in the kernel or in `module`.
+pub unsafe fn init_nop<A: Arch>(
+    locked: &Locked,
+    exclusive: &Exclusive<'_>,
+    module: *const bindings::module,
+    rec: &dyn_ftrace,
+) -> c_int {
     let refuse = |refusal: Refusal| {
         STATS.count(Err(refusal));
         refusal
@@ -218,47 +259,84 @@ pub unsafe fn init_nop<A: Arch>(module: *const bindings::module, rec: &dyn_ftrac
         let target = layout.decode(ip, &words, State::Compiled);
         if !target.is_some_and(|target| A::is_mcount(rec, target)) {
             return Err(refuse(explain(layout, ip, &words, A::mcount(rec))));
-        };
+        }
         let mut stores = Stores::new(layout.unit);
         stores
             .add_found(layout, ip, &words, off::<A>(rec))
             .map_err(|error| refuse(error.into()))?;
-        // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites.
-        // Nothing executes this one by the safety requirements.
-        unsafe { modify_code::<A>(stores.unit(), &stores) }?;
+        // SAFETY: The words are those of a call site, which nothing has executed yet: otherwise it
+        // would not be as the compiler left it.
+        unsafe { modify_code::<A>(exclusive, stores.unit(), &stores) }?;
         Ok(())
     };
-    report(init())
+    report(locked, init())
 }
 
 /// `ftrace_make_nop()`: turns the site of `rec`, which calls `address`, off.
-pub fn make_nop<A: Arch>(rec: &dyn_ftrace, address: usize) -> c_int {
-    report(change::<A>(
-        A::layout(rec.ip),
-        rec.ip,
-        content(State::On, A::target(rec, address)),
-        off::<A>(rec),
-    ))
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, which asks for this.
+pub unsafe fn make_nop<A: Arch>(
+    locked: &Locked,
+    exclusive: &Exclusive<'_>,
+    rec: &dyn_ftrace,
+    address: usize,
+) -> c_int {
+    let on = content(State::On, A::target(rec, address));
+    // SAFETY: By the safety requirements.
+    let result = unsafe { change_record::<A>(exclusive, rec, on, off::<A>(rec)) };
+    report(locked, result)
 }
 
 /// `ftrace_make_call()`: makes the site of `rec`, which is off, call `address`.
-pub fn make_call<A: Arch>(rec: &dyn_ftrace, address: usize) -> c_int {
-    report(change::<A>(
-        A::layout(rec.ip),
-        rec.ip,
-        off::<A>(rec),
-        content(State::On, A::target(rec, address)),
-    ))
+///
+/// # Safety
+///
+/// As for [`make_nop`].
+pub unsafe fn make_call<A: Arch>(
+    locked: &Locked,
+    exclusive: &Exclusive<'_>,
+    rec: &dyn_ftrace,
+    address: usize,
+) -> c_int {
+    let on = content(State::On, A::target(rec, address));
+    // SAFETY: By the safety requirements.
+    let result = unsafe { change_record::<A>(exclusive, rec, off::<A>(rec), on) };
+    report(locked, result)
 }
 
 /// `ftrace_modify_call()`: makes the site of `rec`, which calls `old`, call `new`.
-pub fn modify_call<A: Arch>(rec: &dyn_ftrace, old: usize, new: usize) -> c_int {
-    report(change::<A>(
-        A::layout(rec.ip),
-        rec.ip,
-        content(State::On, A::target(rec, old)),
-        content(State::On, A::target(rec, new)),
-    ))
+///
+/// # Safety
+///
+/// As for [`make_nop`].
+pub unsafe fn modify_call<A: Arch>(
+    locked: &Locked,
+    exclusive: &Exclusive<'_>,
+    rec: &dyn_ftrace,
+    old: usize,
+    new: usize,
+) -> c_int {
+    let [from, to] = [old, new].map(|address| content(State::On, A::target(rec, address)));
+    // SAFETY: By the safety requirements.
+    let result = unsafe { change_record::<A>(exclusive, rec, from, to) };
+    report(locked, result)
+}
+
+/// Turns `from` into `to` in the site of `rec`.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, and `to` is what ftrace asks for.
+unsafe fn change_record<A: Arch>(
+    exclusive: &Exclusive<'_>,
+    rec: &dyn_ftrace,
+    from: Content,
+    to: Content,
+) -> Result<(), Refusal> {
+    // SAFETY: By the safety requirements. The layout is that of the site by those of `Arch`.
+    unsafe { change::<A>(exclusive, A::layout(rec.ip), rec.ip, from, to) }
 }
 
 /// The record of a site that cannot be changed, and why.
@@ -323,7 +401,7 @@ fn core_text() -> Range<usize> {
 
 /// Hands over the records whose sites have to change, in runs that change alike, each in the order
 /// of the sites. Updates as many of each run as `f` returns; ends where those are not all.
-fn walk_updates<F>(enable: bool, mut f: F)
+fn walk_updates<F>(_locked: &Locked, enable: bool, mut f: F)
 where
     F: FnMut(&[dyn_ftrace], Request) -> usize,
 {
@@ -351,14 +429,14 @@ where
         f(records, Request { update, old, new })
     }
 
-    // SAFETY: `ftrace_lock` is held where text changes. `call` takes an `F`, which the callee does
-    // not keep.
+    // SAFETY: `ftrace_lock` is held by the invariants of `Locked`. `call` takes an `F`, which the
+    // callee does not keep.
     unsafe { bindings::ftrace_walk_updates(enable, Some(call::<F>), (&raw mut f).cast()) };
 }
 
 /// Stores to sites, one for each, in the order of the records, that is, mostly of their addresses.
 ///
-/// In parts of a page: `vmalloc` memory would be read through the TLB while processors are stopped,
+/// In parts of a page: `vmalloc` memory would be read through the TLB while CPUs are stopped,
 /// and all TLBs would have to forget it afterwards.
 struct Changes(KVec<Part>);
 
@@ -451,10 +529,22 @@ impl Changes {
 
     /// Does the changes, up to the first that is refused, all others too if `go_on` is set. `done`
     /// is increased by the number of those that are done.
-    fn apply<A: Arch>(&self, go_on: bool, done: &mut usize) -> Result<(), Failure> {
+    ///
+    /// # Safety
+    ///
+    /// They are what ftrace asks for, one store for each site.
+    unsafe fn apply<A: Arch>(
+        &self,
+        locked: &Locked,
+        exclusive: &Exclusive<'_>,
+        go_on: bool,
+        done: &mut usize,
+    ) -> Result<(), Failure> {
         let mut result = Ok(());
         for part in self.0.iter() {
-            result = result.and(apply_part::<A>(part.stores(), go_on, done));
+            // SAFETY: By the safety requirements.
+            let applied = unsafe { apply_part::<A>(locked, exclusive, part.stores(), go_on, done) };
+            result = result.and(applied);
             if result.is_err() && !go_on {
                 break;
             }
@@ -463,7 +553,11 @@ impl Changes {
     }
 
     /// Takes the first `number` changes back.
-    fn undo<A: Arch>(&self, number: usize) {
+    ///
+    /// # Safety
+    ///
+    /// [`apply`](Self::apply) has done them.
+    unsafe fn undo<A: Arch>(&self, exclusive: &Exclusive<'_>, number: usize) {
         let stores = self.0.iter().flat_map(|part| part.stores());
         for store in stores.take(number) {
             let back = Store {
@@ -471,19 +565,29 @@ impl Changes {
                 new: store.old,
                 ..*store
             };
-            // SAFETY: As for the changes. If one cannot be taken back, that is counted, and ftrace
-            // is about to learn of an error anyway.
-            let _ = unsafe { modify_code::<A>(A::UNIT, &[back]) };
+            // If one cannot be taken back, that is counted, and ftrace is about to learn of an error
+            // anyway.
+            // SAFETY: The word was that of a call site when it was changed. There is only one store.
+            let _ = unsafe { modify_code::<A>(exclusive, A::UNIT, &[back]) };
         }
     }
 }
 
 /// Does a part of some changes, see [`Changes::apply`].
-fn apply_part<A: Arch>(stores: &[Store], go_on: bool, done: &mut usize) -> Result<(), Failure> {
+///
+/// # Safety
+///
+/// As for [`Changes::apply`].
+unsafe fn apply_part<A: Arch>(
+    locked: &Locked,
+    exclusive: &Exclusive<'_>,
+    stores: &[Store],
+    go_on: bool,
+    done: &mut usize,
+) -> Result<(), Failure> {
     let mut change = |stores| {
-        // SAFETY: ftrace calls the hooks one at a time, and nobody else changes call sites. There
-        // is one store for each site.
-        unsafe { modify_code::<A>(A::UNIT, stores) }
+        // SAFETY: By the safety requirements.
+        unsafe { modify_code::<A>(exclusive, A::UNIT, stores) }
             .inspect(|number| *done = done.wrapping_add(*number))
     };
     let mut result = Ok(());
@@ -507,14 +611,18 @@ fn apply_part<A: Arch>(stores: &[Store], go_on: bool, done: &mut usize) -> Resul
         }
         rest = parts.next().unwrap_or_default();
     }
-    result.map_err(|fault| (record(fault.address), fault.reason))
+    result.map_err(|fault| (record(locked, fault.address), fault.reason))
 }
 
-/// The changes that ftrace asks for, made ready while all processors still run.
+/// The changes that ftrace asks for, made ready while all CPUs still run.
 ///
-/// `ftrace_lock` is held from before a plan is made until after it is done: neither records nor
-/// sites change in between, and the records are those of the sites after the change already.
-struct Plan<A> {
+/// # Invariants
+///
+/// - Each store is to the word at the recorded address of a site of ftrace, and is what ftrace asks
+///   for there. There is no second one for the site.
+/// - The [`Locked`] with which the plan was made exists until it is done: neither records nor sites
+///   change in between. The records are those of the sites after the change already.
+pub struct Plan<A> {
     /// Of the sites that are to be turned on.
     calls: Changes,
     /// Of all others.
@@ -528,9 +636,13 @@ struct Plan<A> {
     arch: PhantomData<A>,
 }
 
+// SAFETY: The pointer in it is to a record, which is not changed through it.
+unsafe impl<A> Sync for Plan<A> {}
+
 impl<A: Arch> Plan<A> {
     /// Makes ready what has to change, a part of it if memory runs out.
-    fn new(enable: bool) -> Self {
+    fn new(locked: &Locked, enable: bool) -> Self {
+        // INVARIANT: There are no stores yet; `add` adds those that `walk_updates` tells it.
         let mut plan = Self {
             calls: Changes(KVec::new()),
             others: Changes(KVec::new()),
@@ -539,7 +651,9 @@ impl<A: Arch> Plan<A> {
             last: None,
             arch: PhantomData,
         };
-        walk_updates(enable, |records, request| plan.add(records, request));
+        walk_updates(locked, enable, |records, request| {
+            plan.add(records, request)
+        });
         plan
     }
 
@@ -554,7 +668,7 @@ impl<A: Arch> Plan<A> {
                 &mut self.others
             };
             if let Some((_, transition)) = self.last.filter(|(last, _)| *last == request) {
-                let added = changes.add_alike(rest, &transition);
+                let added = changes.add_alike::<A>(rest, &transition);
                 rest = rest.get(added..).unwrap_or_default();
             }
             let Some((rec, behind)) = rest.split_first() else {
@@ -585,47 +699,104 @@ impl<A: Arch> Plan<A> {
 
     /// Does the changes. If one is refused, no more sites are turned on; `done` is increased by the
     /// number of those that were.
-    fn apply(&self, done: &mut usize) -> Result<(), Failure> {
-        let others = self.others.apply::<A>(true, &mut 0);
+    fn apply(
+        &self,
+        locked: &Locked,
+        exclusive: &Exclusive<'_>,
+        done: &mut usize,
+    ) -> Result<(), Failure> {
+        // SAFETY: By the type invariants.
+        let others = unsafe { self.others.apply::<A>(locked, exclusive, true, &mut 0) };
         others.and(self.failure.map_or(Ok(()), Err))?;
-        self.calls.apply::<A>(false, done)
+        // SAFETY: By the type invariants.
+        unsafe { self.calls.apply::<A>(locked, exclusive, false, done) }
+    }
+}
+
+/// A plan while its changes are being made.
+struct Window<'a, A> {
+    plan: Option<&'a Plan<A>>,
+    exclusive: &'a Exclusive<'a>,
+}
+
+/// Where `arch_ftrace_update_code()` leaves what `ftrace_replace_code()` finds, which C calls with
+/// no argument of ours.
+///
+/// # Invariants
+///
+/// Null, or a window that exists until this is null again. It is used only where a [`Locked`]
+/// exists.
+pub struct PlanSlot<A: 'static>(Atomic<*const Window<'static, A>>);
+
+impl<A: 'static> PlanSlot<A> {
+    /// Returns an empty slot.
+    pub const fn new() -> Self {
+        // INVARIANT: It is null.
+        Self(Atomic::new(ptr::null()))
+    }
+
+    /// Calls `f` while the slot has `window`.
+    fn with(&self, _locked: &Locked, window: &Window<'_, A>, f: impl FnOnce()) {
+        // INVARIANT: `window` is borrowed until after the slot is null again.
+        self.0.store(ptr::from_ref(window).cast(), Relaxed);
+        f();
+        self.0.store(ptr::null(), Relaxed);
+    }
+
+    /// Returns the window that the slot has.
+    fn get<'a>(&self, _locked: &'a Locked) -> Option<&'a Window<'a, A>> {
+        let window: *const Window<'a, A> = self.0.load(Relaxed).cast();
+        // SAFETY: By the type invariants, it is null or exists: the function that `with` calls has
+        // not returned, since it is called where text changes, one change after the other.
+        unsafe { window.as_ref() }
+    }
+}
+
+impl<A: 'static> Default for PlanSlot<A> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 /// Returns the records of all sites.
-fn records() -> impl Iterator<Item = *const dyn_ftrace> {
-    // SAFETY: Where text is changed, records do not come and go.
+fn records(_locked: &Locked) -> impl Iterator<Item = *const dyn_ftrace> {
+    // SAFETY: By the invariants of `Locked`, records neither come nor go.
     let mut iter = unsafe { bindings::ftrace_rec_iter_start() };
     iter::from_fn(move || {
         if iter.is_null() {
             return None;
         }
-        // SAFETY: `iter` is valid.
+        // SAFETY: `iter` is what `ftrace_rec_iter_start()` or `_next()` returned, and not null.
         let record = unsafe { bindings::ftrace_rec_iter_record(iter) };
-        // SAFETY: As above.
+        // SAFETY: `iter` is still that.
         iter = unsafe { bindings::ftrace_rec_iter_next(iter) };
         Some(record.cast_const())
     })
 }
 
 /// Returns the record of the site at `ip`, null if there is none.
-fn record(ip: u32) -> *const dyn_ftrace {
-    // SAFETY: The records are valid.
+fn record(locked: &Locked, ip: u32) -> *const dyn_ftrace {
+    // SAFETY: Records are valid by the invariants of `Locked`.
     let is_there = |record: &*const dyn_ftrace| unsafe { (**record).ip } == ip as usize;
-    records().find(is_there).unwrap_or(ptr::null())
+    records(locked).find(is_there).unwrap_or(ptr::null())
 }
 
 /// Does the changes that are not made yet one at a time, up to the first that is refused.
-fn apply_unplanned<A: Arch>(enable: bool) -> Result<(), Failure> {
+fn apply_unplanned<A: Arch>(
+    locked: &Locked,
+    exclusive: &Exclusive<'_>,
+    enable: bool,
+) -> Result<(), Failure> {
     let mut result = Ok(());
-    walk_updates(enable, |records, request| {
+    walk_updates(locked, enable, |records, request| {
         for rec in records {
             if result.is_err() {
                 break;
             }
             result = request
                 .contents::<A>(rec)
-                .and_then(|(from, to)| change::<A>(A::layout(rec.ip), rec.ip, from, to))
+                // SAFETY: ftrace asks for this change of one of its records.
+                .and_then(|(from, to)| unsafe { change_record::<A>(exclusive, rec, from, to) })
                 .map_err(|refusal| (ptr::from_ref(rec), refusal));
         }
         records.len()
@@ -634,103 +805,121 @@ fn apply_unplanned<A: Arch>(enable: bool) -> Result<(), Failure> {
 }
 
 /// Turns all sites off, whoever traces them.
-fn turn_all_off<A: Arch>() {
-    for record in records() {
-        // SAFETY: The records are valid.
+fn turn_all_off<A: Arch>(locked: &Locked, exclusive: &Exclusive<'_>) {
+    for record in records(locked) {
+        // SAFETY: Records are valid by the invariants of `Locked`.
         let rec = unsafe { &*record };
-        let layout = A::layout(rec.ip);
-        if let Some(target) = target_in(layout, rec.ip, State::On) {
+        // SAFETY: It is the address of a record.
+        if let Some(target) = unsafe { target_in(A::layout(rec.ip), rec.ip, State::On) } {
+            let (from, to) = (content(State::On, target), off::<A>(rec));
             // If one cannot be turned off, that is counted.
-            let _ = change::<A>(layout, rec.ip, content(State::On, target), off::<A>(rec));
+            // SAFETY: After an error, ftrace wants no site to be on.
+            let _ = unsafe { change_record::<A>(exclusive, rec, from, to) };
         }
     }
 }
-
-/// What `arch_ftrace_update_code()` has made ready for `ftrace_replace_code()`, which C calls with
-/// no argument of ours. Null while there is nothing.
-static PLAN: Atomic<*const c_void> = Atomic::new(ptr::null());
 
 /// `ftrace_replace_code()`: turns sites on or off as their records ask for, all of them off unless
 /// `enable` is set.
 ///
 /// # Safety
 ///
-/// [`PLAN`] is null or points to a plan for the same architecture.
-pub unsafe fn replace_code<A: Arch>(enable: bool) {
+/// No other CPU executes a site of ftrace until the function returns.
+pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
     // SAFETY: By the safety requirements.
-    let plan = unsafe { PLAN.load(Relaxed).cast::<Plan<A>>().as_ref() };
+    let assumed = unsafe { Exclusive::assume(locked) };
+    let window = A::plan_slot().get(locked);
+    let exclusive = window.map_or(&assumed, |window| window.exclusive);
+    let plan = window.and_then(|window| window.plan);
     // ftrace disables itself if a site cannot be changed, and an ops that was about to be
     // registered is not then: no site may call it. One that was about to be unregistered may be
     // freed: all sites but the bad one must leave it.
     let mut done = 0;
-    let mut result = plan.map_or(Ok(()), |plan| plan.apply(&mut done));
+    let mut result = plan.map_or(Ok(()), |plan| plan.apply(locked, exclusive, &mut done));
     let whole = plan.filter(|plan| plan.is_whole);
     if whole.is_none() {
-        result = result.and_then(|()| apply_unplanned::<A>(enable));
+        result = result.and_then(|()| apply_unplanned::<A>(locked, exclusive, enable));
     }
     if let Err((record, refusal)) = result {
         match whole {
-            Some(plan) => plan.calls.undo::<A>(done),
+            // SAFETY: `done` is the number of those that were done.
+            Some(plan) => unsafe { plan.calls.undo::<A>(exclusive, done) },
             // Nobody knows any more which sites were on before.
-            None => turn_all_off::<A>(),
+            None => turn_all_off::<A>(locked, exclusive),
         }
         // SAFETY: `record` is a record of ftrace, or null.
-        unsafe { bindings::ftrace_bug(report(Err(refusal)), record.cast_mut()) };
+        unsafe { bindings::ftrace_bug(report(locked, Err(refusal)), record.cast_mut()) };
     }
 }
 
 /// `ftrace_update_ftrace_func()` for one call: makes the call of a tracer at `ip` call `func`.
-pub fn update_func_call<A: Arch>(ip: usize, func: usize) -> c_int {
+///
+/// # Safety
+///
+/// `ip` is where an entry calls a tracer, and `func` is one.
+pub unsafe fn update_func_call<A: Arch>(
+    locked: &Locked,
+    exclusive: &Exclusive<'_>,
+    ip: usize,
+    func: usize,
+) -> c_int {
     let update = || {
+        // SAFETY: By the safety requirements, `ip` is in an entry.
+        let words = unsafe { read_site(&A::FUNC_CALL, ip) }?;
         let old = A::FUNC_CALL
-            .decode(usize_as_u32(ip), &read_site(&A::FUNC_CALL, ip)?, State::On)
+            .decode(usize_as_u32(ip), &words, State::On)
             .ok_or(Refusal::Unsuitable)?;
         let new = usize_as_u32(func);
         if old == new {
             return Ok(());
         }
-        change::<A>(
-            &A::FUNC_CALL,
-            ip,
-            content(State::On, old),
-            content(State::On, new),
-        )
+        let [from, to] = [old, new].map(|target| content(State::On, target));
+        // SAFETY: By the safety requirements.
+        unsafe { change::<A>(exclusive, &A::FUNC_CALL, ip, from, to) }
     };
-    report(update())
+    report(locked, update())
 }
 
-/// `arch_ftrace_update_code()`: does `command` with all processors stopped.
-pub fn update_code<A: Arch>(command: c_int) {
+/// `arch_ftrace_update_code()`: does `command` with all CPUs stopped.
+///
+/// # Safety
+///
+/// ftrace has asked for `command`.
+pub unsafe fn update_code<A: Arch>(locked: &Locked, command: c_int) {
     let is_asked = |bit| command.cast_unsigned() & bit != 0;
     let enable = is_asked(bindings::FTRACE_UPDATE_CALLS);
     let plan = if enable || is_asked(bindings::FTRACE_DISABLE_CALLS) {
-        Some(Plan::<A>::new(enable))
+        Some(Plan::<A>::new(locked, enable))
     } else {
         None
     };
-    PLAN.store(
-        plan.as_ref()
-            .map_or(ptr::null(), |plan| ptr::from_ref(plan).cast()),
-        Relaxed,
-    );
+    let mut time = 0;
     let result = stop_machine(
-        |_| {
+        |stopped| {
+            let window = Window {
+                plan: plan.as_ref(),
+                exclusive: &Exclusive::stopped(locked, stopped),
+            };
             // SAFETY: May be called from any context.
             let start = unsafe { bindings::ktime_get_mono_fast_ns() };
-            // SAFETY: This is called from `arch_ftrace_update_code()`, for which it is meant.
-            unsafe { bindings::ftrace_modify_all_code(command) };
-            // SAFETY: As above.
+            A::plan_slot().with(locked, &window, || {
+                // SAFETY: ftrace has asked for it, and all other CPUs are stopped.
+                unsafe { bindings::ftrace_modify_all_code(command) };
+            });
+            // SAFETY: May be called from any context.
             let end = unsafe { bindings::ktime_get_mono_fast_ns() };
-            STATS.stopped(end.saturating_sub(start));
+            time = end.saturating_sub(start);
         },
         A::synchronise,
     );
-    PLAN.store(ptr::null(), Relaxed);
-    if let Err(error) = result {
-        pr_err!("ftrace: the processors cannot be stopped: {error:?}\n");
-        // The records say that the sites have changed.
-        // SAFETY: The record may be null.
-        unsafe { bindings::ftrace_bug(error.to_errno(), ptr::null_mut()) };
+    match result {
+        Ok(()) => STATS.stopped(time),
+        Err(error) => {
+            pr_err!("ftrace: the CPUs cannot be stopped: {error:?}\n");
+            // The records say that the sites have changed.
+            // SAFETY: The record may be null.
+            unsafe { bindings::ftrace_bug(error.to_errno(), ptr::null_mut()) };
+        }
     }
 }
 
@@ -832,12 +1021,10 @@ pub fn census<A: Arch>() -> Census {
     /// `rec` is a record of ftrace, `data` points to a [`Census`].
     unsafe extern "C" fn count<A: Arch>(rec: *const dyn_ftrace, data: *mut c_void) -> c_int {
         // SAFETY: By the safety requirements.
-        let ip = unsafe { (*rec).ip };
-        // SAFETY: By the safety requirements.
-        let census = unsafe { &mut *data.cast::<Census>() };
-
+        let (ip, census) = unsafe { ((*rec).ip, &mut *data.cast::<Census>()) };
         let layout = A::layout(ip);
-        let is = |state| target_in(layout, ip, state).is_some();
+        // SAFETY: It is the address of a record.
+        let is = |state| unsafe { target_in(layout, ip, state) }.is_some();
         let number = if is(State::Off) {
             &mut census.off
         } else if is(State::On) {

@@ -18,7 +18,9 @@ use super::{
     },
     text::{
         self,
+        Exclusive,
         Fault,
+        Locked,
         Machine,
         Refusal, //
     }, //
@@ -229,16 +231,27 @@ fn refused(error: Error, expected: Option<u32>) -> Outcome {
     }
 }
 
+/// Writes a word.
+///
+/// # Safety
+///
+/// It is aligned, in the memory of a [`Text`].
+unsafe fn write(address: u32, unit: Unit, insn: u32) {
+    let address = address as usize;
+    match unit {
+        // SAFETY: By the safety requirements.
+        Unit::Half => unsafe { (address as *mut u16).write_volatile(insn as u16) },
+        // SAFETY: By the safety requirements.
+        Unit::Word => unsafe { (address as *mut u32).write_volatile(insn) },
+    }
+}
+
 impl Site {
     fn write(&self, words: &[u32; MAX_WORDS]) {
         for (word, insn) in arch::MODULE.words.iter().zip(words) {
-            let address = word.address(usize_as_u32(self.0.ip)) as usize;
-            match arch::MODULE.unit {
-                // SAFETY: The site lies in the memory of a `Text`.
-                Unit::Half => unsafe { (address as *mut u16).write_volatile(*insn as u16) },
-                // SAFETY: As above.
-                Unit::Word => unsafe { (address as *mut u32).write_volatile(*insn) },
-            }
+            let address = word.address(usize_as_u32(self.0.ip));
+            // SAFETY: The site lies in the memory of a `Text`.
+            unsafe { write(address, arch::MODULE.unit, *insn) };
         }
     }
 
@@ -302,13 +315,14 @@ fn ftrace_caller() -> usize {
     bindings::ftrace_caller as *const () as usize
 }
 
-/// Stores to memory that is not mapped from the `broken`th word on.
+/// Stores to memory that is not mapped, or to another page than it should.
 struct Broken;
 
-/// Number of words of the page that can be written.
+/// What is wrong: the first page is not mapped (0) or the second one (1), neither has an alias (2),
+/// nothing (3), the alias of a page is that of the next one (4).
 static BROKEN_AFTER: Atomic<usize> = Atomic::new(0);
 
-// SAFETY: The address is that of the page or one for which a store faults. `publish` calls
+// SAFETY: The address is that of a page of a `Text` or one for which loads fault. `publish` calls
 // nothing.
 unsafe impl Machine for Broken {
     fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
@@ -316,6 +330,7 @@ unsafe impl Machine for Broken {
         match (index, BROKEN_AFTER.load(Relaxed)) {
             (0, 1) | (_, 3) => Ok(page),
             (_, 2) => Err(EFAULT),
+            (_, 4) => Ok(page + PAGE_SIZE),
             // The page behind the memory of a `Text`.
             (0, _) => Ok(page + Text::SIZE),
             (_, _) => Ok(page + PAGE_SIZE),
@@ -394,11 +409,32 @@ static TASK: Atomic<usize> = Atomic::new(0);
 static CALLS: Atomic<usize> = Atomic::new(0);
 static CALLED_IP: Atomic<usize> = Atomic::new(0);
 
+/// Calls `f` with what proves that text can be changed: that of a [`Text`], which nobody else knows.
+fn exclusively<T>(f: impl FnOnce(&Locked, &Exclusive<'_>) -> T) -> T {
+    // SAFETY: ftrace has no records of the memory of a `Text`.
+    let locked = unsafe { Locked::assume() };
+    // SAFETY: No other CPU executes that.
+    let exclusive = unsafe { Exclusive::assume(&locked) };
+    f(&locked, &exclusive)
+}
+
+/// Does `stores` to the memory of a [`Text`].
+fn apply<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
+    // SAFETY: Nobody else uses that memory.
+    exclusively(|_, exclusive| unsafe { text::apply::<M>(exclusive, unit, stores) })
+}
+
+/// Reads a word of text.
+fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
+    // SAFETY: The tests have addresses of memory alone.
+    unsafe { text::read(address, unit) }
+}
+
 /// Returns the words of the site at `ip`.
 fn words(layout: &Layout, ip: usize) -> [u32; MAX_WORDS] {
     let mut words = [0; MAX_WORDS];
     for (word, insn) in layout.words.iter().zip(&mut words) {
-        *insn = text::read(word.address(usize_as_u32(ip)), layout.unit).unwrap_or(0);
+        *insn = read(word.address(usize_as_u32(ip)), layout.unit).unwrap_or(0);
     }
     words
 }
@@ -477,9 +513,7 @@ mod tests {
             for (from, to) in [(off, on), (on, off), (off, on)] {
                 let old = site.words();
                 let store = layout.store(ip, from, to).map_err(|_| EINVAL)?;
-                // SAFETY: Nobody else uses this memory, and there is one store.
-                let result = unsafe { text::apply::<InUse>(layout.unit, store.as_slice()) };
-                assert_eq!(result, Ok(1));
+                assert_eq!(apply::<InUse>(layout.unit, store.as_slice()), Ok(1));
                 assert_eq!(RETURNED.load(Relaxed), 2);
                 InUse::call(2);
                 assert_eq!(RETURNED.load(Relaxed), 3);
@@ -650,7 +684,12 @@ mod tests {
                 // SAFETY: The record is valid.
                 let ip = unsafe { (*rec).ip };
                 let [from, to] = [State::Off, State::On].map(content);
-                backend::report(backend::change::<Broken>(arch::MODULE, ip, from, to))
+                exclusively(|locked, exclusive| {
+                    // SAFETY: It is a site in the memory of a `Text`.
+                    let result =
+                        unsafe { backend::change::<Broken>(exclusive, arch::MODULE, ip, from, to) };
+                    backend::report(locked, result)
+                })
             };
             assert_eq!(site.call(on)?, refused(EPERM, None));
             assert!(site.is(State::Off));
@@ -676,46 +715,72 @@ mod tests {
 
             for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
                 BROKEN_AFTER.store(broken_after, Relaxed);
-                // SAFETY: Nobody else uses this memory.
-                let result = unsafe { text::apply::<Broken>(unit, &stores) };
+                let result = apply::<Broken>(unit, &stores);
                 assert_eq!(result, fault(faulty, Refusal::Unwritable));
-                assert_eq!(text::read(first, unit), Ok(0));
-                assert_eq!(text::read(second, unit), Ok(0));
+                assert_eq!(read(first, unit), Ok(0));
+                assert_eq!(read(second, unit), Ok(0));
             }
+
+            // The second page can be read alone: the store to the first one is taken back.
+            #[cfg(CONFIG_ARCH_HAS_SET_MEMORY)]
+            {
+                let page = text.at(PAGE_SIZE);
+                BROKEN_AFTER.store(3, Relaxed);
+                // SAFETY: The page is one of `text`.
+                assert_eq!(unsafe { bindings::set_memory_ro(page, 1) }, 0);
+                let result = apply::<Broken>(unit, &stores);
+                // SAFETY: The page is one of `text`.
+                assert_eq!(unsafe { bindings::set_memory_rw(page, 1) }, 0);
+                assert_eq!(result, fault(second, Refusal::Unwritable));
+                assert_eq!(read(first, unit), Ok(0));
+                assert_eq!(read(second, unit), Ok(0));
+            }
+
+            // What is taken for the alias is another page: its words are none of those.
+            let other = [store(address(8)), store(address(16))];
+            for wrong in [address(PAGE_SIZE + 8), address(PAGE_SIZE + 16)] {
+                BROKEN_AFTER.store(4, Relaxed);
+                // SAFETY: The word is in the memory of `text`.
+                unsafe { write(wrong, unit, NEW) };
+                let result = apply::<Broken>(unit, &other);
+                // SAFETY: The word is in the memory of `text`.
+                unsafe { write(wrong, unit, 0) };
+                let word = wrong - usize_as_u32(PAGE_SIZE);
+                assert_eq!(result, fault(word, Refusal::Unexpected(0)));
+                for offset in [8, 16] {
+                    assert_eq!(read(address(offset), unit), Ok(0));
+                    assert_eq!(read(address(PAGE_SIZE + offset), unit), Ok(0));
+                }
+            }
+
             // The word of a third page, which is not mapped, has its turn later.
             let [before, behind] = [address(PAGE_SIZE) - 8, address(2 * PAGE_SIZE)];
             let stores = [store(before), store(first), store(second), store(behind)];
             BROKEN_AFTER.store(3, Relaxed);
-            // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(unit, &stores) };
-            assert_eq!(result, Ok(3));
+            assert_eq!(apply::<Broken>(unit, &stores), Ok(3));
             for address in [before, first, second] {
-                assert_eq!(text::read(address, unit), Ok(NEW));
+                assert_eq!(read(address, unit), Ok(NEW));
             }
 
             // What is not aligned takes more than one store.
             let unaligned = address(0) + unit.size() / 2;
-            // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(unit, &[store(unaligned)]) };
+            let result = apply::<Broken>(unit, &[store(unaligned)]);
             assert_eq!(result, fault(unaligned, Refusal::Unsuitable));
 
             // The second of three words is not what it is thought to be: none changes.
             let mut stores = [store(address(0)), store(address(8)), store(address(16))];
             stores[1].old = 1;
             BROKEN_AFTER.store(1, Relaxed);
-            // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(unit, &stores) };
+            let result = apply::<Broken>(unit, &stores);
             assert_eq!(result, fault(address(8), Refusal::Unexpected(1)));
-            assert_eq!(text::read(address(0), unit), Ok(0));
+            assert_eq!(read(address(0), unit), Ok(0));
 
             // A store changes what it is to change and nothing beside it.
             BROKEN_AFTER.store(1, Relaxed);
-            // SAFETY: As above.
-            let result = unsafe { text::apply::<Broken>(unit, &[store(address(32))]) };
-            assert_eq!(result, Ok(1));
-            assert_eq!(text::read(address(32), unit), Ok(NEW));
-            assert_eq!(text::read(address(32) - unit.size(), unit), Ok(0));
-            assert_eq!(text::read(address(32) + unit.size(), unit), Ok(0));
+            assert_eq!(apply::<Broken>(unit, &[store(address(32))]), Ok(1));
+            assert_eq!(read(address(32), unit), Ok(NEW));
+            assert_eq!(read(address(32) - unit.size(), unit), Ok(0));
+            assert_eq!(read(address(32) + unit.size(), unit), Ok(0));
         }
         Ok(())
     }
@@ -820,7 +885,7 @@ mod tests {
 
             let call = usize_as_u32(trampoline) + bindings::FTRACE_TRAMPOLINE_CALL;
             let mut words = [0; MAX_WORDS];
-            words[0] = text::read(call, Unit::Word).unwrap_or_default();
+            words[0] = read(call, Unit::Word).unwrap_or_default();
             let is = |state| arch::OPS_CALL.decode(call, &words, state).is_some();
             assert_eq!((is(State::Off), is(State::On)), (!assisted, assisted));
             // SAFETY: This may sleep.

@@ -25,7 +25,7 @@ use core::marker::PhantomData;
 
 /// Counters of the backend.
 ///
-/// They are only changed where ftrace changes text, which one processor does at a time.
+/// They are only changed where ftrace changes text, which one CPU does at a time.
 pub struct Stats {
     transitions: Atomic<usize>,
     unsuitable: Atomic<usize>,
@@ -60,9 +60,10 @@ impl Stats {
         counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
     }
 
-    /// Notes for how many nanoseconds the processors were stopped.
+    /// Notes for how many nanoseconds the CPUs were stopped.
+    ///
+    /// Not to be called while they are: on some CPUs 64-bit atomics call what ftrace can trace.
     pub(super) fn stopped(&self, nanoseconds: u64) {
-        let nanoseconds = usize::try_from(nanoseconds).unwrap_or(usize::MAX);
         self.stop_last.store(nanoseconds, Relaxed);
         if nanoseconds > self.stop_worst.load(Relaxed) {
             self.stop_worst.store(nanoseconds, Relaxed);

@@ -2,7 +2,9 @@
 
 //! Reading and writing kernel text.
 //!
-//! The only place that stores to text.
+//! [`apply`] is the only function that stores to text. Whoever calls it shows two tokens: a
+//! [`Locked`] says that ftrace has called, an [`Exclusive`] that no other CPU executes the words
+//! meanwhile.
 
 use super::site::{
     Store,
@@ -13,20 +15,75 @@ use crate::{
         local_interrupt_disable,
         LocalInterruptDisabled, //
     },
+    num::casts::arch::usize_as_u32,
     page::PAGE_MASK,
-    prelude::*, //
+    prelude::*,
+    stop_machine::Stopped, //
 };
+use core::marker::PhantomData;
 
 /// Number of pages that are written at a time; a site lies in no more.
 pub const MAX_PAGES: usize = 2;
+
+/// Proof that ftrace has called the backend.
+///
+/// # Invariants
+///
+/// While one exists, `ftrace_lock` is held on behalf of its holder. Therefore
+///
+/// - nobody else changes call sites, entries, trampolines or the backend's statics;
+/// - the records of ftrace neither come nor go, and each is valid;
+/// - the site of each record is mapped, as is the text of the kernel.
+pub struct Locked(());
+
+impl Locked {
+    /// Takes over that ftrace holds `ftrace_lock`.
+    ///
+    /// Each hook that ftrace calls does this once.
+    ///
+    /// # Safety
+    ///
+    /// `ftrace_lock` is held until the token is dropped.
+    pub unsafe fn assume() -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(())
+    }
+}
+
+/// Proof that text can be changed.
+///
+/// # Invariants
+///
+/// While one exists, so does a [`Locked`], and no other CPU executes the words for which its holder
+/// uses it: either all other CPUs are stopped, or nothing leads to these words yet.
+pub struct Exclusive<'a>(PhantomData<&'a Locked>);
+
+impl<'a> Exclusive<'a> {
+    /// All other CPUs are stopped.
+    pub fn stopped(_locked: &'a Locked, _stopped: &'a Stopped) -> Self {
+        // INVARIANT: Both arguments are borrowed for as long as the token exists.
+        Self(PhantomData)
+    }
+
+    /// Takes over that no other CPU executes what is going to be changed.
+    ///
+    /// # Safety
+    ///
+    /// Until the token is dropped, it is used for words only that no other CPU executes, since it
+    /// is stopped or nothing leads to them yet.
+    pub unsafe fn assume(_locked: &'a Locked) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(PhantomData)
+    }
+}
 
 /// What storing to text takes on an architecture.
 ///
 /// # Safety
 ///
-/// [`alias`](Self::alias) returns an address that is valid for stores to the page, on this
-/// processor, until interrupts are turned on or [`release`](Self::release) is called with the
-/// same index; or it returns one for which a store faults.
+/// [`alias`](Self::alias) returns an address that is valid for loads from and stores to the page,
+/// on this CPU, until interrupts are turned on or [`release`](Self::release) is called with the
+/// same index; or it returns one for which loads, or stores, fault.
 ///
 /// [`publish`](Self::publish) calls nothing that ftrace can trace.
 pub unsafe trait Machine {
@@ -39,11 +96,11 @@ pub unsafe trait Machine {
     /// Ends the use of `alias`, which [`alias`](Self::alias) returned for an index.
     fn release(alias: usize, index: usize, irq: &LocalInterruptDisabled);
 
-    /// Makes `stores` the instructions that this processor executes. Other processors have to
+    /// Makes `stores` the instructions that this CPU executes. Other CPUs have to
     /// [`synchronise`](Self::synchronise) yet.
     fn publish(stores: &[Store]);
 
-    /// Makes this processor execute what was stored and published before, wherever that was.
+    /// Makes this CPU execute what was stored and published before, wherever that was.
     fn synchronise();
 
     /// Reads the instruction word at `address` without being ready for a fault.
@@ -108,81 +165,110 @@ impl Store {
     }
 }
 
-/// Reads the instruction word at `address`, which is one of the kernel's.
+/// Reads the instruction word at `address`.
+///
+/// # Safety
+///
+/// `address` is one of the kernel's, and a load from it has no side effects. It need not be mapped.
 #[inline]
-pub fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
+pub unsafe fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
     let mut insn = 0u32;
     let (from, size) = (address as usize as *const c_void, unit.size() as usize);
-    // SAFETY: `insn` is valid for a write; the callee copes with a fault.
+    // SAFETY: `insn` is valid for a write. The callee copes with a fault, and loads nothing else
+    // than what the safety requirements allow.
     match unsafe { bindings::get_insn_nofault(&mut insn, from, size) } {
         0 => Ok(insn),
         _ => Err(Refusal::Unreadable),
     }
 }
 
-/// Stores to the words of one page, in the order in which they are done.
-struct Page<'a> {
+/// Stores to the words of one page, in the order in which they are done, and the alias of the page.
+///
+/// # Invariants
+///
+/// - All stores are to aligned words of one page, and each word is what it must be before.
+/// - `distance` is what to add to a text address of the page to get to its alias, which `M` has
+///   returned for `index`, and which is released when this is dropped.
+struct Page<'a, M: Machine> {
     unit: Unit,
     first: &'a Store,
     others: &'a [Store],
+    distance: usize,
+    index: usize,
+    irq: &'a LocalInterruptDisabled,
+    machine: PhantomData<M>,
 }
 
-impl<'a> Page<'a> {
-    /// Takes the stores to one page from the start of `stores`, and compares each word with what
-    /// it must be. Returns the rest too; [`None`] if there are no stores.
+impl<'a, M: Machine> Page<'a, M> {
+    /// Takes the stores to one page from the start of `stores`, makes the page writable and
+    /// compares each word, through the alias, with what it must be. Returns the rest too; [`None`]
+    /// if there are no stores.
+    ///
+    /// # Safety
+    ///
+    /// The stores are to text, and nothing else uses the alias of the page with `index`.
     #[inline]
-    fn compare<M: Machine>(
+    unsafe fn open(
         unit: Unit,
         stores: &'a [Store],
+        index: usize,
+        irq: &'a LocalInterruptDisabled,
     ) -> Result<Option<(Self, &'a [Store])>, Fault> {
         let Some(first) = stores.first() else {
             return Ok(None);
         };
-        // A page can be read if one word of it can.
-        if unit.is_aligned(first.address) {
-            read(first.address, unit).map_err(|reason| first.fault(reason))?;
+        let address = first.address as usize;
+        if !unit.is_aligned(first.address) {
+            return Err(first.fault(Refusal::Unsuitable));
         }
-        // SAFETY: The word that was read is in the page, unless it is refused.
+        // SAFETY: By the safety requirements, it is the address of text.
+        unsafe { read(first.address, unit) }.map_err(|reason| first.fault(reason))?;
+        let alias = M::alias(address, index, irq).map_err(|_| first.fault(Refusal::Unwritable))?;
+        // INVARIANT: The alias is released when the page is dropped. It has no stores but the first
+        // one so far, which is aligned, and with which nothing is done before it is compared below.
+        let mut page = Self {
+            unit,
+            first,
+            others: &[],
+            distance: alias.wrapping_sub(address & PAGE_MASK),
+            index,
+            irq,
+            machine: PhantomData,
+        };
+        let alias = usize_as_u32(page.alias_of(first));
+        // SAFETY: By the safety requirements of `Machine`, a load from the alias is valid, or faults.
+        unsafe { read(alias, unit) }.map_err(|_| first.fault(Refusal::Unwritable))?;
+        // SAFETY: The alias is mapped, since it has been read.
         let number = unsafe {
             match unit {
-                Unit::Half => Self::compare_all::<M>(Unit::Half, first, stores),
-                Unit::Word => Self::compare_all::<M>(Unit::Word, first, stores),
+                Unit::Half => page.compare(Unit::Half, stores),
+                Unit::Word => page.compare(Unit::Word, stores),
             }
         }?;
-        let (page, rest) = stores.split_at_checked(number).unwrap_or((stores, &[]));
-        let others = page.get(1..).unwrap_or_default();
-        Ok(Some((
-            Self {
-                unit,
-                first,
-                others,
-            },
-            rest,
-        )))
+        let (stores, rest) = stores.split_at_checked(number).unwrap_or((stores, &[]));
+        // INVARIANT: Those that have been compared.
+        page.others = stores.get(1..).unwrap_or_default();
+        Ok(Some((page, rest)))
     }
 
-    /// Compares the words of the page of `first`, the first of `stores`. Returns their number.
+    /// Compares the words of the page, those of the first of `stores`. Returns their number.
     ///
     /// # Safety
     ///
-    /// If `first` is aligned, its page is mapped.
+    /// The alias of the page is mapped, and `unit` is that of the page.
     #[inline(always)] // Once for each unit, which the loop takes for granted.
-    unsafe fn compare_all<M: Machine>(
-        unit: Unit,
-        first: &Store,
-        stores: &[Store],
-    ) -> Result<usize, Fault> {
+    unsafe fn compare(&self, unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
         let mut number = 0usize;
         for store in stores {
-            if (store.address ^ first.address) as usize & PAGE_MASK != 0 {
+            if (store.address ^ self.first.address) as usize & PAGE_MASK != 0 {
                 break;
             }
             if !unit.is_aligned(store.address) {
                 return Err(store.fault(Refusal::Unsuitable));
             }
-            // SAFETY: The address is aligned, and by the safety requirements the page is mapped:
-            // `first` is aligned too, since it has been here before any other.
-            let insn = unsafe { M::read_mapped(store.address as usize, unit) };
+            let from = self.alias_of(store);
+            // SAFETY: The word is aligned, and its page is mapped by the safety requirements.
+            let insn = unsafe { M::read_mapped(from, unit) };
             if insn != store.old {
                 return Err(store.fault(Refusal::Unexpected(store.old)));
             }
@@ -191,39 +277,24 @@ impl<'a> Page<'a> {
         Ok(number)
     }
 
-    /// Returns the page's address.
-    fn start(&self) -> usize {
-        self.first.address as usize & PAGE_MASK
+    /// Returns where the word of a store to the page can be written.
+    #[inline]
+    fn alias_of(&self, store: &Store) -> usize {
+        (store.address as usize).wrapping_add(self.distance)
     }
 
-    /// Returns how far the page is from its alias with an index.
-    fn alias<M: Machine>(
-        &self,
-        index: usize,
-        irq: &LocalInterruptDisabled,
-    ) -> Result<usize, Fault> {
-        let alias = M::alias(self.first.address as usize, index, irq);
-        let alias = alias.map_err(|_| self.first.fault(Refusal::Unwritable))?;
-        Ok(alias.wrapping_sub(self.start()))
-    }
-
-    /// Releases the alias with an index, which is `distance` away.
-    fn release<M: Machine>(&self, distance: usize, index: usize, irq: &LocalInterruptDisabled) {
-        M::release(self.start().wrapping_add(distance), index, irq);
-    }
-
-    /// Does the first store, through an alias that is `distance` away.
+    /// Does the first store.
     ///
     /// # Safety
     ///
-    /// `distance` is what [`alias`](Self::alias) returned, the alias has not been released, and the
-    /// word is the caller's.
+    /// The word is the caller's.
     #[inline]
-    unsafe fn put_first(&self, distance: usize) -> Result<(), Fault> {
+    unsafe fn put_first(&self) -> Result<(), Fault> {
         let Self { unit, first, .. } = self;
-        let to = (first.address as usize).wrapping_add(distance) as *mut c_void;
-        // SAFETY: The safety requirements of `Machine` make this the address of the text for
-        // writing, which is the caller's by the safety requirements. The callee copes with a fault.
+        let to = self.alias_of(first) as *mut c_void;
+        // SAFETY: By the type invariants and the safety requirements of `Machine`, this is the
+        // address of the text for writing, which is the caller's by the safety requirements. The
+        // callee copes with a fault.
         match unsafe { bindings::put_insn_nofault(to, first.new, unit.size() as usize) } {
             0 => Ok(()),
             _ => Err(first.fault(Refusal::Unwritable)),
@@ -234,26 +305,25 @@ impl<'a> Page<'a> {
     ///
     /// # Safety
     ///
-    /// It succeeded with the same distance, and the alias has not been released since.
-    unsafe fn take_first_back<M: Machine>(&self, distance: usize) {
-        let Self { unit, first, .. } = self;
-        let to = (first.address as usize).wrapping_add(distance);
-        // SAFETY: By the safety requirements. The address is aligned since `compare`.
-        unsafe { M::write_mapped(to, *unit, first.old) };
+    /// It succeeded.
+    unsafe fn take_first_back(&self) {
+        // SAFETY: The word is aligned by the type invariants. Its page can be written, and the word
+        // is the caller's, by the safety requirements.
+        unsafe { M::write_mapped(self.alias_of(self.first), self.unit, self.first.old) };
     }
 
     /// Does the other stores.
     ///
     /// # Safety
     ///
-    /// As for [`take_first_back`](Self::take_first_back), and the words are the caller's.
+    /// [`put_first`](Self::put_first) succeeded, and the words are the caller's.
     #[inline]
-    unsafe fn put_others<M: Machine>(&self, distance: usize) {
+    unsafe fn put_others(&self) {
         // SAFETY: By the safety requirements.
         unsafe {
             match self.unit {
-                Unit::Half => self.put_all::<M>(Unit::Half, distance),
-                Unit::Word => self.put_all::<M>(Unit::Word, distance),
+                Unit::Half => self.put_all(Unit::Half),
+                Unit::Word => self.put_all(Unit::Word),
             }
         }
     }
@@ -262,15 +332,23 @@ impl<'a> Page<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`put_others`](Self::put_others).
-    #[inline(always)] // As `compare_all`.
-    unsafe fn put_all<M: Machine>(&self, unit: Unit, distance: usize) {
+    /// As for [`put_others`](Self::put_others), and `unit` is that of the page.
+    #[inline(always)] // As `compare`.
+    unsafe fn put_all(&self, unit: Unit) {
         for store in self.others {
-            let to = (store.address as usize).wrapping_add(distance);
-            // SAFETY: By the safety requirements: a page can be written if one word of it can. The
-            // address is aligned since `compare`.
-            unsafe { M::write_mapped(to, unit, store.new) };
+            // SAFETY: The word is aligned and in the page by the type invariants. The page can be
+            // written if one word of it can, and the word is the caller's, by the safety
+            // requirements.
+            unsafe { M::write_mapped(self.alias_of(store), unit, store.new) };
         }
+    }
+}
+
+impl<M: Machine> Drop for Page<'_, M> {
+    #[inline]
+    fn drop(&mut self) {
+        let page = self.first.address as usize & PAGE_MASK;
+        M::release(page.wrapping_add(self.distance), self.index, self.irq);
     }
 }
 
@@ -278,56 +356,54 @@ impl<'a> Page<'a> {
 /// Returns their number, which is 0 only if there are no stores. Each of them writes a `unit`.
 ///
 /// Each word is compared before the first store. Between the first store and the moment when this
-/// processor executes the new words, nothing runs that ftrace can trace; a processor that executes
-/// a site meanwhile could see some of the words.
+/// CPU executes the new words, nothing runs that ftrace can trace.
 ///
 /// # Safety
 ///
-/// Only the caller changes this text until the function returns. No other processor, and no task
-/// that goes on later, can observe that more than one word of a site changes: either there is only
-/// one store for each site or the sites are not in use yet.
+/// The stores are to words of call sites, entries or trampolines, and do to them what ftrace asked
+/// for. No task that goes on later can observe that more than one word of a site changes: either
+/// there is only one store for each site or the sites are not in use yet.
 #[inline(never)] // The audit of the object code starts from it.
-pub unsafe fn apply<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
-    let Some((page, rest)) = Page::compare::<M>(unit, stores)? else {
+pub unsafe fn apply<M: Machine>(
+    _exclusive: &Exclusive<'_>,
+    unit: Unit,
+    stores: &[Store],
+) -> Result<usize, Fault> {
+    let irq = local_interrupt_disable();
+    // SAFETY: The stores are to text by the safety requirements. By the invariants of `Exclusive`
+    // and `Locked`, nobody else changes text, for which the aliases are.
+    let Some((page, rest)) = unsafe { Page::<M>::open(unit, stores, 0, &irq) }? else {
         return Ok(0);
     };
-    let (next, rest) = match Page::compare::<M>(unit, rest)? {
+    // SAFETY: As for the first page.
+    let (next, rest) = match unsafe { Page::<M>::open(unit, rest, 1, &irq) }? {
         Some((next, rest)) => (Some(next), rest),
         None => (None, rest),
     };
     let number = stores.len().wrapping_sub(rest.len());
     let stores = stores.get(..number).unwrap_or_default();
 
-    let irq = local_interrupt_disable();
-    let distance = page.alias::<M>(0, &irq)?;
-    let next_distance = next.as_ref().map_or(Ok(0), |next| next.alias::<M>(1, &irq));
-
-    let put = |next_distance| {
-        // SAFETY: The distances are those of the pages' aliases, which are released below. The
-        // words are the caller's by the safety requirements.
-        unsafe { page.put_first(distance)? };
+    let put = || {
+        // SAFETY: The words are the caller's: nobody else changes text, by the invariants of
+        // `Exclusive` and `Locked`, and ftrace asked for the change by the safety requirements.
+        unsafe { page.put_first() }?;
         if let Some(next) = &next {
-            // SAFETY: As above.
-            unsafe { next.put_first(next_distance) }.inspect_err(|_| {
-                // SAFETY: As above.
-                unsafe { page.take_first_back::<M>(distance) };
+            // SAFETY: As for the first page.
+            unsafe { next.put_first() }.inspect_err(|_| {
+                // SAFETY: `page.put_first()` succeeded.
+                unsafe { page.take_first_back() };
             })?;
         }
-        // SAFETY: As above.
-        unsafe { page.put_others::<M>(distance) };
+        // SAFETY: `page.put_first()` succeeded, and the words are the caller's as the first one is.
+        unsafe { page.put_others() };
         if let Some(next) = &next {
-            // SAFETY: As above.
-            unsafe { next.put_others::<M>(next_distance) };
+            // SAFETY: As for the first page.
+            unsafe { next.put_others() };
         }
         Ok(number)
     };
-    let result = next_distance.and_then(put);
+    let result = put();
     // After a failure too: what was stored before it and taken back may have been fetched.
     M::publish(stores);
-
-    if let (Some(next), Ok(distance)) = (&next, next_distance) {
-        next.release::<M>(distance, 1, &irq);
-    }
-    page.release::<M>(distance, 0, &irq);
     result
 }

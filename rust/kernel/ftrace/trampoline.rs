@@ -13,6 +13,7 @@
 
 use super::{
     backend::{
+        change,
         content,
         modify_code,
         read_site,
@@ -23,10 +24,13 @@ use super::{
         Content,
         Layout,
         State,
-        Store,
         Stores, //
     },
-    text::Refusal, //
+    text::{
+        Exclusive,
+        Locked,
+        Refusal, //
+    }, //
 };
 use crate::{
     bindings::ftrace_ops,
@@ -37,7 +41,14 @@ use crate::{
 use core::ptr;
 
 /// What the backend needs to know of an architecture's trampolines.
-pub trait Trampolines: Arch {
+///
+/// # Safety
+///
+/// - [`allocate`](Self::allocate) returns the address of code that is what the layouts and offsets
+///   say, off, and to which nothing leads. It stays so until [`free`](Self::free).
+/// - A call of a trampoline that is on and calls what it should gets there and back as one of
+///   `ftrace_caller` does.
+pub unsafe trait Trampolines: Arch {
     /// Layout of the instructions that hold the address of the ops.
     const OPS: Layout;
 
@@ -57,20 +68,33 @@ pub trait Trampolines: Arch {
     const OTHERWISE: u32;
 
     /// Returns a trampoline that is off, which nothing executes, [`None`] if there is none left.
-    fn allocate() -> Option<usize>;
+    fn allocate(locked: &Locked) -> Option<usize>;
 
-    /// Takes back a trampoline that is off, which nothing executes.
-    fn free(trampoline: usize);
+    /// Takes back a trampoline.
+    ///
+    /// # Safety
+    ///
+    /// [`allocate`](Self::allocate) has returned it, it is off, and nothing leads to it.
+    unsafe fn free(trampoline: usize);
 
-    /// Makes all processors execute what has been stored to a new trampoline.
-    fn flush(trampoline: usize);
+    /// Makes all CPUs execute what has been stored to a new trampoline.
+    ///
+    /// # Safety
+    ///
+    /// [`allocate`](Self::allocate) has returned it. The function may sleep.
+    unsafe fn flush(trampoline: usize);
 }
 
 /// Returns whether `trampoline` is off.
-pub fn is_off<A: Trampolines>(trampoline: usize) -> bool {
+///
+/// # Safety
+///
+/// It is the address of a trampoline.
+pub unsafe fn is_off<A: Trampolines>(trampoline: usize) -> bool {
     let ip = trampoline.wrapping_add(A::OPS_OFFSET);
     let decode = |words| A::OPS.decode(usize_as_u32(ip), &words, State::Off);
-    read_site(&A::OPS, ip).is_ok_and(|words| decode(words).is_some())
+    // SAFETY: By the safety requirements.
+    unsafe { read_site(&A::OPS, ip) }.is_ok_and(|words| decode(words).is_some())
 }
 
 /// Returns what the trampoline of `ops` is to call.
@@ -91,18 +115,16 @@ unsafe fn call_for(ops: *mut ftrace_ops) -> Content {
 }
 
 /// Returns what `trampoline` calls.
-fn call_of<A: Trampolines>(trampoline: usize) -> Result<Content, Refusal> {
+///
+/// # Safety
+///
+/// It is the address of a trampoline.
+unsafe fn call_of<A: Trampolines>(trampoline: usize) -> Result<Content, Refusal> {
     let ip = trampoline.wrapping_add(A::CALL_OFFSET);
-    let words = read_site(&A::OPS_CALL, ip)?;
+    // SAFETY: By the safety requirements.
+    let words = unsafe { read_site(&A::OPS_CALL, ip) }?;
     let target = A::OPS_CALL.decode(usize_as_u32(ip), &words, State::On);
     Ok(target.map_or(OFF, |target| content(State::On, target)))
-}
-
-/// Returns the store that makes `trampoline` call what `to` says.
-fn call_store<A: Trampolines>(trampoline: usize, to: Content) -> Result<Option<Store>, Refusal> {
-    let ip = trampoline.wrapping_add(A::CALL_OFFSET);
-    let from = call_of::<A>(trampoline)?;
-    Ok(A::OPS_CALL.store(usize_as_u32(ip), from, to)?)
 }
 
 /// What a trampoline that serves no ops holds, and a call of `ops->func`.
@@ -113,8 +135,13 @@ fn on(ops: *mut ftrace_ops) -> Content {
     content(State::On, usize_as_u32(ops as usize))
 }
 
-/// Turns `trampoline`, which nothing executes, on or off, and makes it call what `call` says.
-fn switch<A: Trampolines>(
+/// Turns `trampoline` on or off, and makes it call what `call` says.
+///
+/// # Safety
+///
+/// It is a trampoline that holds `from`, and `exclusive` is for one that nothing executes.
+unsafe fn switch<A: Trampolines>(
+    exclusive: &Exclusive<'_>,
     trampoline: usize,
     from: Content,
     to: Content,
@@ -124,10 +151,11 @@ fn switch<A: Trampolines>(
     let mut stores = Stores::new(A::OPS.unit);
     stores.add(&A::OPS, ip, from, to)?;
     let call_ip = usize_as_u32(trampoline.wrapping_add(A::CALL_OFFSET));
-    stores.add(&A::OPS_CALL, call_ip, call_of::<A>(trampoline)?, call)?;
-    // SAFETY: ftrace calls the hooks one at a time, and nobody else changes trampolines. Nothing
-    // executes this one.
-    unsafe { modify_code::<A>(stores.unit(), &stores) }?;
+    // SAFETY: By the safety requirements.
+    let call_before = unsafe { call_of::<A>(trampoline) }?;
+    stores.add(&A::OPS_CALL, call_ip, call_before, call)?;
+    // SAFETY: The words are those of a trampoline that is not in use.
+    unsafe { modify_code::<A>(exclusive, stores.unit(), &stores) }?;
     Ok(())
 }
 
@@ -136,14 +164,15 @@ fn switch<A: Trampolines>(
 /// # Safety
 ///
 /// `ops` is valid, and about to be registered unless it is already.
-pub unsafe fn update<A: Trampolines>(ops: *mut ftrace_ops) {
+pub unsafe fn update<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
     // SAFETY: By the safety requirements.
     let (flags, trampoline, call) = unsafe { ((*ops).flags, (*ops).trampoline, call_for(ops)) };
     let has = |flag| flags & flag as usize != 0;
 
     if trampoline != 0 {
         if has(bindings::FTRACE_OPS_FL_ALLOC_TRAMP) {
-            update_call::<A>(trampoline, call);
+            // SAFETY: The flag says that the trampoline is one of ours. `call` is a tracer.
+            unsafe { update_call::<A>(locked, trampoline, call) };
         }
         return;
     }
@@ -151,14 +180,19 @@ pub unsafe fn update<A: Trampolines>(ops: *mut ftrace_ops) {
     if has(bindings::FTRACE_OPS_FL_ENABLED | bindings::FTRACE_OPS_FL_STUB | A::OTHERWISE) {
         return;
     }
-    let Some(trampoline) = A::allocate() else {
+    let Some(trampoline) = A::allocate(locked) else {
         return;
     };
-    if switch::<A>(trampoline, OFF, on(ops), call).is_err() {
-        A::free(trampoline);
+    // SAFETY: Nothing leads to a new trampoline.
+    let exclusive = unsafe { Exclusive::assume(locked) };
+    // SAFETY: `allocate` returns a trampoline that is off.
+    if unsafe { switch::<A>(&exclusive, trampoline, OFF, on(ops), call) }.is_err() {
+        // SAFETY: It is off still, and nothing leads to it.
+        unsafe { A::free(trampoline) };
         return;
     }
-    A::flush(trampoline);
+    // SAFETY: It is a new trampoline. ftrace calls this hook where it may sleep.
+    unsafe { A::flush(trampoline) };
     // SAFETY: By the safety requirements. Only ftrace, which has called, uses the fields.
     unsafe {
         (*ops).trampoline = trampoline;
@@ -168,23 +202,29 @@ pub unsafe fn update<A: Trampolines>(ops: *mut ftrace_ops) {
 }
 
 /// Makes `trampoline`, which may be in use, call what `call` says.
-fn update_call<A: Trampolines>(trampoline: usize, call: Content) {
-    let store = match call_store::<A>(trampoline, call) {
-        Ok(None) => return,
-        store => store,
+///
+/// # Safety
+///
+/// It is the trampoline of an ops, and `call` is a tracer.
+unsafe fn update_call<A: Trampolines>(locked: &Locked, trampoline: usize, call: Content) {
+    let ip = trampoline.wrapping_add(A::CALL_OFFSET);
+    // SAFETY: By the safety requirements.
+    let from = match unsafe { call_of::<A>(trampoline) } {
+        Ok(from) if from == call => return,
+        from => from,
     };
-    let mut done = store.map(|_| ());
+    let mut done = from.map(|_| ());
     let stopped = stop_machine(
-        |_| {
-            let Ok(store) = store else { return };
-            // SAFETY: ftrace calls the hooks one at a time, and nobody else changes trampolines.
-            // There is only one store.
-            let number = unsafe { modify_code::<A>(A::OPS_CALL.unit, store.as_slice()) };
-            done = number.map(|_| ()).map_err(Refusal::from);
+        |stopped| {
+            let exclusive = Exclusive::stopped(locked, stopped);
+            done = from.and_then(|from| {
+                // SAFETY: The call is that of a trampoline, and ftrace asks for `call`.
+                unsafe { change::<A>(&exclusive, &A::OPS_CALL, ip, from, call) }
+            });
         },
         A::synchronise,
     );
-    let error = stopped.map_or_else(Error::to_errno, |()| report(done));
+    let error = stopped.map_or_else(Error::to_errno, |()| report(locked, done));
     if error != 0 {
         // SAFETY: The record may be null.
         unsafe { bindings::ftrace_bug(error, ptr::null_mut()) };
@@ -196,7 +236,7 @@ fn update_call<A: Trampolines>(trampoline: usize, call: Content) {
 /// # Safety
 ///
 /// `ops` is valid and not registered any more. No task is in its trampoline.
-pub unsafe fn free<A: Trampolines>(ops: *mut ftrace_ops) {
+pub unsafe fn free<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
     // SAFETY: By the safety requirements.
     let (flags, trampoline) = unsafe { ((*ops).flags, (*ops).trampoline) };
     if trampoline == 0 || flags & bindings::FTRACE_OPS_FL_ALLOC_TRAMP as usize == 0 {
@@ -204,8 +244,12 @@ pub unsafe fn free<A: Trampolines>(ops: *mut ftrace_ops) {
     }
     // SAFETY: By the safety requirements.
     unsafe { (*ops).trampoline = 0 };
-    if switch::<A>(trampoline, on(ops), OFF, OFF).is_ok() {
-        A::free(trampoline);
+    // SAFETY: No site calls the trampoline of an ops that is not registered, and no task is in it.
+    let exclusive = unsafe { Exclusive::assume(locked) };
+    // SAFETY: `update` has turned it on for this ops.
+    if unsafe { switch::<A>(&exclusive, trampoline, on(ops), OFF, OFF) }.is_ok() {
+        // SAFETY: `update` has it from `allocate`. It is off, and nothing leads to it.
+        unsafe { A::free(trampoline) };
     }
 }
 

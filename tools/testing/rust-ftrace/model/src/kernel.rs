@@ -33,6 +33,20 @@ pub mod page {
     pub const PAGE_MASK: usize = !0xfff;
 }
 
+pub mod num {
+    pub mod casts {
+        pub mod arch {
+            pub fn usize_as_u32(value: usize) -> u32 {
+                super::super::super::bindings::address(value)
+            }
+        }
+    }
+}
+
+pub mod stop_machine {
+    pub struct Stopped;
+}
+
 pub mod prelude {
     pub use super::bindings;
     pub use core::ffi::c_void;
@@ -170,7 +184,11 @@ pub fn apply(
         words: words.clone(),
         events: Vec::new(),
     });
-    // SAFETY: The text is this thread's.
-    let result = unsafe { text::apply::<Recorder>(unit, stores) };
+    // SAFETY: The text is this thread's, which does not use it meanwhile.
+    let locked = unsafe { text::Locked::assume() };
+    // SAFETY: As above.
+    let exclusive = unsafe { text::Exclusive::assume(&locked) };
+    // SAFETY: As above.
+    let result = unsafe { text::apply::<Recorder>(&exclusive, unit, stores) };
     (result, TEXT.take().events)
 }

@@ -86,6 +86,8 @@ pub use ftrace::{
 // What `rust/kernel/ftrace/text.rs` looks for in the crate's root.
 use kernel::{
     interrupt,
+    num,
     page,
-    prelude, //
+    prelude,
+    stop_machine, //
 };
