@@ -35,10 +35,11 @@ skip() {
 grep -qw function $tracing/available_tracers || skip "no function tracer"
 [ -e "$modules/ftrace_stress.ko" ] || skip "no $modules/ftrace_stress.ko"
 
-# Each disturbance goes on until the changes are done, and says how often it happened.
+# Each disturbance goes on until the changes are done, and says how often it happened. It ends too if
+# this script has been killed for its time.
 rounds=0
 again() {
-	[ ! -e "$stop" ] && rounds=$((rounds + 1))
+	[ ! -e "$stop" ] && [ -d /proc/$$ ] && rounds=$((rounds + 1))
 }
 
 disturb_tracers() {
