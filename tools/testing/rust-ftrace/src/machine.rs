@@ -168,6 +168,9 @@ CONFIG_FAILSLAB=y
 CONFIG_FAIL_PAGE_ALLOC=y
 ";
 
+/// MIPS, with a function in the release of each spinlock while its event is on.
+const CONTENDED_RELEASE: &str = "CONFIG_QUEUED_SPINLOCKS_TRACE_CONTENDED_RELEASE=y\n";
+
 /// A kernel that knows the names of its functions' arguments.
 pub const BTF: &str = "\
 CONFIG_DEBUG_INFO_DWARF4=y
@@ -303,7 +306,7 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "mips-checked",
-        options: &[CHECKED],
+        options: &[CHECKED, CONTENDED_RELEASE],
         ..MIPS_VARIANT
     },
 ];
