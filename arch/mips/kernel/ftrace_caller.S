@@ -81,6 +81,23 @@
 /* ftrace_caller keeps a struct pt_regs below, which begins as o32 asks for. */
 #define CALLER_FREGS	PT_SIZE
 
+/* The assembler's word for it that a constant of asm/ftrace.h is right */
+	.macro	ftrace_assert value, is
+	.if	(\value) != (\is)
+	.error	"not \is, as asm/ftrace.h says"
+	.endif
+	.endm
+
+/*
+ * QEMU keeps the target of a branch in the last word of a page. What is patched
+ * must not be there: \offset is from a multiple of FTRACE_TRAMPOLINE_ALIGN.
+ */
+	.macro	ftrace_assert_not_last offset
+	.if	((\offset) & (FTRACE_TRAMPOLINE_ALIGN - 1)) == FTRACE_TRAMPOLINE_ALIGN - 4
+	.error	"a patched branch can be the last word of a page"
+	.endif
+	.endm
+
 /*
  * Sites of a module hold the lower half of this address, so that those of
  * their trampolines have to be the same.
@@ -88,6 +105,7 @@
 	.balign	FTRACE_TRAMPOLINE_ALIGN
 LEAF(ftrace_module_caller)
 	ftrace_module_entry CALLER_FREGS
+	ftrace_assert . - ftrace_module_caller, FTRACE_ENTRY_OFFSET
 END(ftrace_module_caller)
 
 NESTED(ftrace_caller, CALLER_FREGS + FREGS_SIZE, ra)
@@ -106,6 +124,7 @@ ftrace_regs_saved:
 
 	.globl	ftrace_call
 ftrace_call:
+	ftrace_assert_not_last FTRACE_ENTRY_OFFSET + ftrace_call - ftrace_caller
 	jal	ftrace_stub
 	 addiu	a3, sp, CALLER_FREGS
 
@@ -181,17 +200,28 @@ END(ftrace_caller)
  */
 NESTED(ftrace_trampoline, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
 	ftrace_module_entry FTRACE_FRAME_REGS
+.Ltrampoline:
 	ftrace_core_entry FTRACE_FRAME_REGS
+.Ltrampoline_ops:
 	lui	a2, 0			/* FTRACE_TRAMPOLINE_OPS */
 	addiu	a2, a2, 0
 	lw	v1, FTRACE_OPS_FUNC(a2)
 	sw	zero, FTRACE_FRAME_REGS + FREGS_REGS(sp)
 	move	a1, AT
+.Ltrampoline_call:
 	jalr	v1			/* FTRACE_TRAMPOLINE_CALL */
 	 addiu	a3, sp, FTRACE_FRAME_REGS
 	ftrace_exit FTRACE_FRAME_REGS
-	.globl	ftrace_trampoline_end
-ftrace_trampoline_end:
+.Ltrampoline_end:
+	ftrace_assert .Ltrampoline - ftrace_trampoline, FTRACE_ENTRY_OFFSET
+	ftrace_assert .Ltrampoline_ops - .Ltrampoline, FTRACE_TRAMPOLINE_OPS
+	ftrace_assert .Ltrampoline_call - .Ltrampoline, FTRACE_TRAMPOLINE_CALL
+	ftrace_assert .Ltrampoline_end - .Ltrampoline, FTRACE_TRAMPOLINE_SIZE
+	.if	.Ltrampoline_end - ftrace_trampoline > FTRACE_TRAMPOLINE_ALIGN
+	.error	"asm/ftrace.h: a trampoline can cross the end of a page"
+	.endif
+	/* A copy stands where ftrace_module_caller does in its page */
+	ftrace_assert_not_last .Ltrampoline_call - ftrace_trampoline
 END(ftrace_trampoline)
 
 	.globl	ftrace_entry_end
