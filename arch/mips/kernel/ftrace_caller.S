@@ -224,9 +224,6 @@ NESTED(ftrace_trampoline, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
 	ftrace_assert_not_last .Ltrampoline_call - ftrace_trampoline
 END(ftrace_trampoline)
 
-	.globl	ftrace_entry_end
-ftrace_entry_end:
-
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
 /* What traced functions return to */
 NESTED(return_to_handler, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
@@ -238,6 +235,7 @@ NESTED(return_to_handler, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
 	sw	zero, FTRACE_FRAME_REGS + FREGS_ARGS + 8(sp)
 	sw	zero, FTRACE_FRAME_REGS + FREGS_ARGS + 12(sp)
 	sw	zero, FTRACE_FRAME_REGS + FREGS_RA(sp)
+	sw	zero, FTRACE_FRAME_REGS + FREGS_PC(sp)	/* not known yet */
 	sw	zero, FTRACE_FRAME_REGS + FREGS_REGS(sp)
 	jal	ftrace_return_to_handler
 	 addiu	a0, sp, FTRACE_FRAME_REGS
@@ -251,7 +249,8 @@ END(return_to_handler)
 
 /*
  * What the sites of the kernel and of modules call before they are
- * initialised, with 8 taken off sp by the delay slot.
+ * initialised, with 8 taken off sp by the delay slot. The unwinder takes what
+ * stands before it for ftrace's.
  */
 LEAF(_mcount)
 EXPORT_SYMBOL(_mcount)
