@@ -16,6 +16,7 @@ use super::{
         Unit,
         MAX_WORDS, //
     },
+    stats::Stats,
     text::{
         self,
         Exclusive,
@@ -39,6 +40,7 @@ use crate::{
     },
     prelude::*,
     stop_machine::stop_machine,
+    str::CString,
     sync::atomic::{
         Atomic,
         Relaxed, //
@@ -782,6 +784,23 @@ mod tests {
             assert_eq!(read(address(32) - unit.size(), unit), Ok(0));
             assert_eq!(read(address(32) + unit.size(), unit), Ok(0));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn stop_times_of_over_four_seconds() -> Result {
+        let stats = Stats::new();
+        // The third one is the longest, the last one is shorter.
+        for nanoseconds in [0, 999_999_999, 5_000_000_001, 4_294_967_296] {
+            stats.stopped(nanoseconds);
+        }
+        let [last, worst] = stats.stop_times();
+        let text = CString::try_from_fmt(fmt!("{last} {worst}"))?;
+        assert_eq!(text.to_bytes(), b"4294967296 5000000001");
+
+        stats.stopped(7);
+        let [last, _] = stats.stop_times();
+        assert_eq!(CString::try_from_fmt(fmt!("{last}"))?.to_bytes(), b"7");
         Ok(())
     }
 

@@ -37,17 +37,27 @@ pub struct Stats {
 }
 
 /// The counters since boot.
-pub static STATS: Stats = Stats {
-    transitions: Atomic::new(0),
-    unsuitable: Atomic::new(0),
-    unreadable: Atomic::new(0),
-    unexpected: Atomic::new(0),
-    unwritable: Atomic::new(0),
-    stop_last: Atomic::new(0),
-    stop_worst: Atomic::new(0),
-};
+pub static STATS: Stats = Stats::new();
 
 impl Stats {
+    /// Returns counters that have counted nothing.
+    pub(super) const fn new() -> Self {
+        Self {
+            transitions: Atomic::new(0),
+            unsuitable: Atomic::new(0),
+            unreadable: Atomic::new(0),
+            unexpected: Atomic::new(0),
+            unwritable: Atomic::new(0),
+            stop_last: Atomic::new(0),
+            stop_worst: Atomic::new(0),
+        }
+    }
+
+    /// Returns for how long the last change kept the CPUs stopped, and the longest one.
+    pub(super) fn stop_times(&self) -> [Nanoseconds; 2] {
+        [&self.stop_last, &self.stop_worst].map(|time| Nanoseconds(time.load(Relaxed)))
+    }
+
     /// Counts the stores that were done, or why there was none.
     pub(super) fn count(&self, result: Result<usize, Refusal>) {
         let (counter, number) = match result {
@@ -132,24 +142,31 @@ fn errors(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn stop_last(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write_nanoseconds(f, STATS.stop_last.load(Relaxed))
+    let [last, _] = STATS.stop_times();
+    f.write_fmt(fmt!("{last}\n"))
 }
 
 fn stop_worst(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write_nanoseconds(f, STATS.stop_worst.load(Relaxed))
+    let [_, worst] = STATS.stop_times();
+    f.write_fmt(fmt!("{worst}\n"))
 }
 
-/// Writes 64 bits in two parts: the division that `Display` takes is not there in 32-bit kernels.
-fn write_nanoseconds(f: &mut fmt::Formatter<'_>, nanoseconds: u64) -> fmt::Result {
-    const NSEC_PER_SEC: u32 = 1_000_000_000;
+/// A time.
+pub(super) struct Nanoseconds(u64);
 
-    let mut rest = 0;
-    // SAFETY: `rest` is valid for a write.
-    let seconds = unsafe { bindings::div_u64_rem(nanoseconds, NSEC_PER_SEC, &mut rest) };
-    match u32::try_from(seconds) {
-        Ok(0) => writeln!(f, "{rest}"),
-        Ok(seconds) => writeln!(f, "{seconds}{rest:09}"),
-        // Over 136 years.
-        Err(_) => writeln!(f, "{}{:09}", u32::MAX, NSEC_PER_SEC.wrapping_sub(1)),
+impl fmt::Display for Nanoseconds {
+    /// Writes it in two parts: 32-bit kernels lack the division that 64 bits take.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NSEC_PER_SEC: u32 = 1_000_000_000;
+
+        let mut rest = 0;
+        // SAFETY: `rest` is valid for a write.
+        let seconds = unsafe { bindings::div_u64_rem(self.0, NSEC_PER_SEC, &mut rest) };
+        match u32::try_from(seconds) {
+            Ok(0) => write!(f, "{rest}"),
+            Ok(seconds) => write!(f, "{seconds}{rest:09}"),
+            // Over 136 years.
+            Err(_) => write!(f, "{}{:09}", u32::MAX, NSEC_PER_SEC.wrapping_sub(1)),
+        }
     }
 }
