@@ -313,6 +313,8 @@ impl Check<'_> {
                 let mut command = Command::new(tree.join("scripts/checkpatch.pl"));
                 command
                     .args(["--strict", "--terse", "--no-summary", "--show-types"])
+                    // The tree has no history in which to find the commits of Fixes tags
+                    .args(["--ignore", "UNKNOWN_COMMIT_ID"])
                     .arg(&patch)
                     .current_dir(tree);
                 cases.push(self.command(&case, "lint", &mut command));
