@@ -5,7 +5,7 @@
 
 V ?= 0
 TOGGLES ?= 100
-export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES OUT
+export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT
 
 CARGO ?= cargo
 harness = $(CARGO) run --quiet --locked --release \

@@ -21,6 +21,8 @@ use crate::bootlog;
 use crate::compare;
 use crate::doctor;
 use crate::files;
+use crate::fuzz;
+use crate::fuzz::Rounds;
 use crate::guest;
 use crate::guest::Guest;
 use crate::guest::QUIET_BOOT;
@@ -58,6 +60,11 @@ const TEXT_GROWTH: u64 = 1;
 /// How long a test may take in a guest, and turning all functions on and off once on top of that.
 const GUEST_TEST: Duration = Duration::from_secs(15 * 60);
 const TOGGLE: Duration = Duration::from_secs(3);
+
+/// How long a round of random commands may take, in seconds, and of how many [toggles](TOGGLE) there
+/// is one.
+const FUZZ_ROUND: u32 = 300;
+const TOGGLES_PER_ROUND: u32 = 30;
 
 /// How many processors of guests there may be for one of the host's.
 const OVERCOMMIT: usize = 2;
@@ -118,6 +125,7 @@ fn is_part_of_suites(text: &str) -> bool {
         "results",
         "clients",
         "ftracetest",
+        "fuzz",
     ]
     .contains(&text)
         || MACHINES.iter().any(|m| m.name == text)
@@ -129,6 +137,7 @@ struct Check<'a> {
     filter: Filter<'a>,
     by: TestedBy,
     toggles: u32,
+    rounds: Rounds,
     results: Results,
     known: Known,
     /// This run's logs with KTAP in them.
@@ -147,6 +156,14 @@ pub fn check(ctx: &Context, by: TestedBy, asked: &Asked) -> Result<()> {
         filter: Filter(test),
         by,
         toggles: asked.toggles,
+        rounds: match &asked.replay {
+            Some(folder) => Rounds::Replay(folder.clone()),
+            None => Rounds::Seeds {
+                folder: ctx.paths.build.join("fuzz"),
+                first: asked.seed,
+                number: (asked.toggles / TOGGLES_PER_ROUND).max(1),
+            },
+        },
         results: Results::default(),
         known: Known::read(&guest::scripts(ctx).with_file_name("known-failures"))?,
         ktap_logs: Vec::new(),
@@ -343,6 +360,10 @@ impl Check<'_> {
         let boots_guest = wants("guest", Some(&tests));
         let faults = rootfs::tests(&guest::scripts(self.ctx), "faults")?;
         let boots_faults = wants("faults", Some(&faults));
+        let mut rounds = self.rounds.names();
+        rounds.extend(["boot".to_owned(), "log".to_owned()]);
+        let boots_fuzz = wants("fuzz", Some(&rounds));
+        let fuzzes_both = self.by == TestedBy::CheckAll && machine.is_compared && boots_fuzz;
         // A userland, and a kernel with the other backend, take too long for a run of all tests that
         // is to be over soon.
         let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
@@ -356,11 +377,12 @@ impl Check<'_> {
         let takes_userland = boots_clients || boots_selftests;
         let compares =
             boots_tests || takes_userland || wants_build("c") || wants_build("text size");
-        let needs_c = boots_both && compares;
+        let needs_c = (boots_both && compares) || fuzzes_both;
         if !needs_c
             && !boots_tests
             && !boots_guest
             && !boots_faults
+            && !boots_fuzz
             && !takes_userland
             && !["rust", "audit", "clippy"].into_iter().any(wants_build)
         {
@@ -422,6 +444,11 @@ impl Check<'_> {
             if boots_faults {
                 self.faults(machine, rust, &faults)?;
             }
+        }
+        if boots_fuzz {
+            let guests = guests.iter();
+            let asked = guests.filter(|(b, _)| fuzzes_both || *b == Backend::Rust);
+            self.fuzz(machine, asked)?;
         }
         if boots_clients {
             self.guest_tests(machine, ("clients", "clients"), &clients, &with_userland)?;
@@ -526,6 +553,43 @@ impl Check<'_> {
             }
         }
         self.add_of(machine, Backend::Rust, "faults", start.elapsed(), cases);
+        Ok(())
+    }
+
+    /// Rounds of random commands. Each is a test.
+    fn fuzz<'g>(
+        &mut self,
+        machine: &'static Machine,
+        guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
+    ) -> Result<()> {
+        let folders = self.rounds.write()?;
+        let append = format!("{QUIET_BOOT} limit={FUZZ_ROUND}");
+        let limits = Limits::default().and(TOGGLE * self.toggles);
+        let boots = side_by_side(machine, guests, |guest| {
+            let start = Instant::now();
+            let output = guest.run_rounds(self.ctx, &append, &folders, &limits);
+            (output, start.elapsed())
+        });
+        for (backend, (output, time)) in boots {
+            let cases = match output {
+                Ok(output) => {
+                    let name = backend.suite(machine, "fuzz");
+                    let mut cases = boot_cases(machine, &output);
+                    cases.extend(some(self.read_ktap(&name, &output.results)?, "round"));
+                    let last = fuzz::last_round(&output.console).unwrap_or_default();
+                    for case in cases.iter_mut().filter(|c| c.outcome == Outcome::Failed) {
+                        let is_round = self.rounds.names().contains(&case.name);
+                        let round = if is_round { &case.name } else { last };
+                        let again = self.rounds.again(machine.name, round);
+                        case.detail
+                            .push_str(&format!("\nin round {round}\n{again}"));
+                    }
+                    cases
+                }
+                Err(error) => vec![Case::new("boot", Outcome::Failed, format!("{error:#}"))],
+            };
+            self.add_of(machine, backend, "fuzz", time, cases);
+        }
         Ok(())
     }
 

@@ -35,6 +35,9 @@ pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0 initcall_blacklist=test_
 /// Where the guest has the kernel's ftrace selftests.
 const FTRACE_TESTS: &str = "/ftrace";
 
+/// Where it has random commands.
+const ROUNDS: &str = "/guest/rounds";
+
 /// Where it has those of user events.
 const USER_EVENTS: &str = "/user_events";
 
@@ -170,7 +173,30 @@ impl Guest {
         list: &str,
         limits: &Limits,
     ) -> Result<Output> {
-        self.boot_with(ctx, mode, append, limits, Some(list), Vec::new())
+        let path = self.out.join("tests");
+        files::write_atomic(&path, list.as_bytes())?;
+        let mut more = List::default();
+        more.file("/guest/list", &path);
+        self.boot_with(ctx, mode, append, limits, Some(&more), Vec::new())
+    }
+
+    /// The same for rounds of random commands, with their folders.
+    pub fn run_rounds(
+        &self,
+        ctx: &Context,
+        append: &str,
+        rounds: &[PathBuf],
+        limits: &Limits,
+    ) -> Result<Output> {
+        let mut more = List::default();
+        more.dir(ROUNDS);
+        for round in rounds {
+            let name = round.file_name().context("a folder without a name")?;
+            let to = format!("{ROUNDS}/{}", name.display());
+            more.dir(&to);
+            more.tree(&to, round)?;
+        }
+        self.boot_with(ctx, "fuzz", append, limits, Some(&more), Vec::new())
     }
 
     fn boot_with(
@@ -179,19 +205,13 @@ impl Guest {
         mode: &str,
         append: &str,
         limits: &Limits,
-        list: Option<&str>,
+        more: Option<&List>,
         options: Vec<OsString>,
     ) -> Result<Output> {
         let name = format!("{}-{mode}", self.name);
         let mut kept = None;
         let step = ctx.ui.step(&format!("Boot {name} in QEMU"), &name, |step| {
-            let more = list.map(|text| -> Result<PathBuf> {
-                let path = self.out.join("tests");
-                files::write_atomic(&path, text.as_bytes())?;
-                let mut list = List::default();
-                list.file("/guest/list", &path);
-                list.pack(step, &self.out, "list")
-            });
+            let more = more.map(|list| list.pack(step, &self.out, "more"));
             let initrd = self.initrd(more.transpose()?.as_deref())?;
             let output = self
                 .boot(&initrd, format!("mode={mode} {append}"), options)

@@ -16,6 +16,7 @@ mod counter;
 mod crossbuild;
 mod doctor;
 mod files;
+mod fuzz;
 mod gcc;
 mod guest;
 mod install;
@@ -109,6 +110,12 @@ pub struct Check {
     /// How often the guest turns all functions on and off under load.
     #[arg(long, env = "TOGGLES", default_value_t = 100)]
     toggles: u32,
+    /// The seed of the first round of random commands.
+    #[arg(long, env = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// A folder of random commands to run in place of those of seeds.
+    #[arg(long, env = "REPLAY")]
+    replay: Option<PathBuf>,
     #[command(flatten)]
     source: Source,
 }
@@ -167,7 +174,17 @@ fn clean_environment() {
     for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"] {
         std::env::remove_var(name);
     }
-    for name in ["KDIR", "KERNEL", "KERNEL_SRC", "TEST", "OUT", "V", "ARCH"] {
+    for name in [
+        "KDIR",
+        "KERNEL",
+        "KERNEL_SRC",
+        "TEST",
+        "OUT",
+        "V",
+        "ARCH",
+        "SEED",
+        "REPLAY",
+    ] {
         if std::env::var_os(name).is_some_and(|value| value.is_empty()) {
             std::env::remove_var(name);
         }

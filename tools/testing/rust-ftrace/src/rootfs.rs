@@ -88,7 +88,7 @@ pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
     list.file("/bin/busybox", busybox);
     list.file("/init", &guest.join("init"));
     list.file("/etc/motd", &guest.join("motd"));
-    for name in ["lib", "bench", "check", "demo", "ftracetest", "why"] {
+    for name in ["lib", "bench", "check", "demo", "ftracetest", "fuzz", "why"] {
         list.file(&format!("/guest/{name}"), &guest.join(name));
     }
     let stress = "../../selftests/ftrace_stress/ftrace_stress.sh";
