@@ -46,8 +46,13 @@ fault:
 __rust_helper bool rust_helper_within_module_text(unsigned long addr,
 						  const struct module *mod)
 {
+#ifdef CONFIG_MODULES
 	return within_module_mem_type(addr, mod, MOD_TEXT) ||
 	       within_module_mem_type(addr, mod, MOD_INIT_TEXT);
+#else
+	/* There is no module that it could be in. */
+	return false;
+#endif
 }
 
 __rust_helper u64 rust_helper_div_u64_rem(u64 dividend, u32 divisor,
