@@ -72,6 +72,9 @@ const OVERCOMMIT: usize = 2;
 /// Traces all functions from the first moment on, until a small buffer is full of them.
 const EARLY_TRACE: &str = "ftrace=function trace_options=nooverwrite trace_buf_size=64k";
 
+/// Probes functions whose memory the kernel frees before it runs init.
+const INIT_PROBE: &str = "kprobe_event=p,prepare_namespace;p,console_on_rootfs";
+
 /// Cases that are about a whole boot: where one fails, whatever was asked for has failed.
 const OF_A_BOOT: [&str; 3] = ["any", "boot", "log"];
 
@@ -528,6 +531,7 @@ impl Check<'_> {
         for fault in asked.collect::<Vec<_>>() {
             let (options, panic) = match fault.as_str() {
                 "boot" => (EARLY_TRACE, None),
+                "init_probe" => (INIT_PROBE, None),
                 "panic" => ("", Some("sysrq triggered crash")),
                 _ => ("", None),
             };
