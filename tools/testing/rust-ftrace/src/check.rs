@@ -407,10 +407,12 @@ impl Check<'_> {
             }
         }
         let built = |backend| guests.iter().any(|(b, _)| *b == backend);
-        if built(Backend::Rust) && wants_build("audit") {
+        // The first of the machines that boot a kernel answers for it.
+        let is_first = machine.is_first_of_kernel();
+        if built(Backend::Rust) && is_first && wants_build("audit") {
             check("audit", audit::audit(self.ctx, &kernel(Backend::Rust)));
         }
-        if built(Backend::Rust) && wants_build("clippy") {
+        if built(Backend::Rust) && is_first && wants_build("clippy") {
             check("clippy", self.kernel_clippy(toolchain, machine));
         }
         if guests.len() == 2 && wants_build("text size") {

@@ -76,6 +76,16 @@ pub fn replace(text: &str, own: &str) -> String {
         .collect()
 }
 
+/// Turns off what is asked for as a module.
+pub fn without_modules(text: &str) -> String {
+    text.lines()
+        .map(|line| match option(line) {
+            Some((name, "m")) => format!("# CONFIG_{name} is not set\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect()
+}
+
 /// The options of the kernel's fragment `theirs` that `ours` does not mention.
 pub fn undecided(ours: &Options, theirs: &Path) -> Result<Vec<String>> {
     let text =
@@ -202,6 +212,14 @@ mod tests {
             "CONFIG_AB=y\n# CONFIG_A is not set\nCONFIG_B=m\n"
         );
         assert_eq!(replace(text, ""), text);
+    }
+
+    #[test]
+    fn a_module_is_no_part_of_a_kernel_without_modules() {
+        assert_eq!(
+            without_modules("CONFIG_A=y\nCONFIG_M=m\nCONFIG_S=\"m\"\n"),
+            "CONFIG_A=y\n# CONFIG_M is not set\nCONFIG_S=\"m\"\n"
+        );
     }
 
     #[test]

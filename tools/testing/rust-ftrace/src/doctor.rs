@@ -94,8 +94,8 @@ const TOOLS: &[Tool] = &[
     tool("qemu-system-mipsel", Says("qemu-system-mipsel", "--version"), Version(10, 0, 0), None, "qemu-system-mips"),
 ];
 
-/// What a machine takes on top, by its `CROSS_COMPILE=` or by an option that it asks for. Nothing
-/// else asks for it.
+/// What a machine takes on top, by its `CROSS_COMPILE=`, by an option that it asks for or by an
+/// argument of its `make`. Nothing else asks for it.
 #[rustfmt::skip]
 const MACHINE_TOOLS: &[(&str, Tool)] = &[
     ("arm-linux-gnueabihf-", tool("libc for arm", File("/usr/arm-linux-gnueabihf/include/stdio.h"), ANY, None, "libc6-dev-armhf-cross")),
@@ -107,6 +107,7 @@ const MACHINE_TOOLS: &[(&str, Tool)] = &[
     ("mipsisa32r6el-linux-gnu-", tool("libc for mips-r6", File("/usr/mipsisa32r6el-linux-gnu/include/stdio.h"), ANY, None, "libc6-dev-mipsr6el-cross")),
     ("mipsisa32r6el-linux-gnu-", BZIP2),
     (machine::BTF, tool("pahole for arm-btf, mips-btf", Says("pahole", "--version"), Version(1, 24, 0), None, "dwarves")),
+    (machine::LLVM, tool("lld for arm-clang", Says("/usr/lib/llvm-19/bin/ld.lld", "--version"), Version(19, 0, 0), Some("llvm"), "lld-19")),
 ];
 
 /// Source packages are packed with it.
@@ -230,7 +231,7 @@ pub fn ensure_host(ctx: &Context, machines: &[&Machine]) -> Result<()> {
             .filter(|(key, _)| {
                 machines
                     .iter()
-                    .any(|m| m.cross == *key || m.options.contains(key))
+                    .any(|m| m.cross == *key || m.options.contains(key) || m.make.contains(key))
             })
             .map(|(_, tool)| tool);
         let tools = TOOLS.iter().chain(of_machines);

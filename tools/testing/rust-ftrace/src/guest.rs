@@ -48,6 +48,7 @@ pub struct Guest {
     pub machine: &'static Machine,
     name: String,
     image: PathBuf,
+    dtb: Option<PathBuf>,
     /// The kernel's build folder.
     out: PathBuf,
     /// The parts of its initramfs.
@@ -64,7 +65,7 @@ impl Guest {
     ) -> Result<Self> {
         let kernel = Kernel::new(ctx, toolchain, machine, backend);
         kernel.build(ctx)?;
-        let name = kernel.name();
+        let name = format!("{}-{}", machine.name, backend.name());
         let initrd = ctx.ui.step(
             &format!("Pack the {name} root file system"),
             &format!("{name}-rootfs"),
@@ -78,6 +79,7 @@ impl Guest {
             machine,
             name,
             image: kernel.image(),
+            dtb: kernel.dtb(),
             out: kernel.out().to_path_buf(),
             parts: vec![initrd],
         })
@@ -114,6 +116,7 @@ impl Guest {
         Ok(Self {
             name: name.clone(),
             image: self.image.clone(),
+            dtb: self.dtb.clone(),
             out: self.out.clone(),
             parts: self.parts.iter().cloned().chain([userland]).collect(),
             ..*self
@@ -140,6 +143,7 @@ impl Guest {
         Boot {
             machine: self.machine,
             image: &self.image,
+            dtb: self.dtb.as_deref(),
             initrd,
             append,
             options,

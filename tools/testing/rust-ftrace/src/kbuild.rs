@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Configures and builds kernels in `build/<machine>-<backend>/`.
+//! Configures and builds kernels in `build/<kernel>-<backend>/`, for the machines that boot them.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,6 +19,8 @@ use crate::apt;
 use crate::config;
 use crate::files;
 use crate::machine::Machine;
+use crate::machine::LLVM;
+use crate::machine::NO_MODULES;
 use crate::source;
 use crate::source::Version;
 use crate::ui::Step;
@@ -115,16 +117,14 @@ impl<'a> Kernel<'a> {
         machine: &'static Machine,
         backend: Backend,
     ) -> Self {
-        let out = ctx
-            .paths
-            .build
-            .join(format!("{}-{}", machine.name, backend.name()));
-        Self {
+        let kernel = Self {
             machine,
             backend,
             toolchain,
-            out,
-        }
+            out: PathBuf::new(),
+        };
+        let out = ctx.paths.build.join(kernel.name());
+        Self { out, ..kernel }
     }
 
     /// The build folder.
@@ -141,9 +141,29 @@ impl<'a> Kernel<'a> {
         self.out.join("vmlinux")
     }
 
-    /// A name for logs and messages.
+    /// The device tree that QEMU is given with it.
+    pub fn dtb(&self) -> Option<PathBuf> {
+        let folder = format!("arch/{}/boot/dts", self.machine.arch);
+        self.machine.dtb.map(|dtb| self.out.join(folder).join(dtb))
+    }
+
+    /// A name for logs and messages, and of the build folder.
     pub fn name(&self) -> String {
-        format!("{}-{}", self.machine.name, self.backend.name())
+        format!("{}-{}", self.machine.kernel_name(), self.backend.name())
+    }
+
+    /// Whether it can load modules.
+    fn has_modules(&self) -> Result<bool> {
+        let config = self.config()?;
+        Ok(config.get("MODULES").is_some_and(|value| value == "y"))
+    }
+
+    /// What Kconfig made of what was asked for.
+    fn config(&self) -> Result<config::Options> {
+        let path = self.out.join(".config");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(config::parse(&text))
     }
 
     /// Configures and builds the image and the modules.
@@ -164,18 +184,21 @@ impl<'a> Kernel<'a> {
             &format!("{name}-build"),
             |step| {
                 let mut built = 0;
-                step.run_watched(
-                    &mut self.make(&[&jobs(), self.machine.target, "modules"])?,
-                    None,
-                    |line| {
-                        if is_object(line) {
-                            built += 1;
-                            step.progress(format!("{built} objects"));
-                        }
-                    },
-                )?;
+                let has_modules = self.has_modules()?;
+                let mut make = self.make(&[&jobs(), self.machine.target])?;
+                make.args(has_modules.then_some("modules"))
+                    .args(self.machine.dtb);
+                step.run_watched(&mut make, None, |line| {
+                    if is_object(line) {
+                        built += 1;
+                        step.progress(format!("{built} objects"));
+                    }
+                })?;
                 step.fold(format!("{built} objects built"));
-                step.run(&mut self.make_own_modules(ctx)?)
+                match has_modules {
+                    true => step.run(&mut self.make_own_modules(ctx)?),
+                    false => Ok(()),
+                }
             },
         )
     }
@@ -316,7 +339,8 @@ impl<'a> Kernel<'a> {
             .chain(self.machine.configs.iter().copied())
             .map(|name| folder.join(format!("{name}.config")))
             .collect();
-        let asked = config::replace(&config::merge(&fragments)?, &self.machine.options.concat());
+        let own = self.machine.options.concat();
+        let asked = config::replace(&config::merge(&fragments)?, &own);
         let theirs = self.ftrace_selftests().join("config");
         let undecided = config::undecided(&config::parse(&asked), &theirs)?;
         if !undecided.is_empty() {
@@ -327,16 +351,28 @@ impl<'a> Kernel<'a> {
                 undecided.join(" ")
             );
         }
+        let asked = match self.machine.options.contains(&NO_MODULES) {
+            true => config::without_modules(&asked),
+            false => asked,
+        };
+        // What a configuration of the kernel's own has as modules takes long, and nothing here
+        // loads it. Of what it asks for, some depends on what is replaced.
+        let (base, others) = match self.machine.defconfig {
+            Some(name) => {
+                let folder = format!("arch/{}/configs", self.machine.arch);
+                let path = self.toolchain.source.join(folder).join(name);
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                (config::without_modules(&text), "alldefconfig")
+            }
+            None => (String::new(), "allnoconfig"),
+        };
         let merged = self.out.join("asked.config");
-        fs::write(&merged, &asked).with_context(|| format!("cannot write {}", merged.display()))?;
-        run(self
-            .make(&["allnoconfig"])?
-            .env("KCONFIG_ALLCONFIG", &merged))?;
+        fs::write(&merged, config::replace(&base, &asked))
+            .with_context(|| format!("cannot write {}", merged.display()))?;
+        run(self.make(&[others])?.env("KCONFIG_ALLCONFIG", &merged))?;
 
-        let path = self.out.join(".config");
-        let got =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mismatches = config::mismatches(&config::parse(&asked), &config::parse(&got));
+        let mismatches = config::mismatches(&config::parse(&asked), &self.config()?);
         if !mismatches.is_empty() {
             let (source, arch) = (&self.toolchain.source, self.machine.arch);
             bail!(config::explain(&mismatches, source, arch));
@@ -388,6 +424,10 @@ impl<'a> Kernel<'a> {
     /// The kernel's `make` for this build.
     pub fn make(&self, args: &[&str]) -> Result<Command> {
         let cross = self.machine.cross;
+        let compiler = match self.machine.make.contains(&LLVM) {
+            true => "clang".to_owned(),
+            false => format!("{cross}gcc"),
+        };
         let path = self.path()?;
         let mut out = OsString::from("O=");
         out.push(&self.out);
@@ -399,9 +439,10 @@ impl<'a> Kernel<'a> {
             .arg(format!("ARCH={}", self.machine.arch))
             .arg(format!("CROSS_COMPILE={cross}"))
             .arg(match has_program("ccache", &path) {
-                true => format!("CC=ccache {cross}gcc"),
-                false => format!("CC={cross}gcc"),
+                true => format!("CC=ccache {compiler}"),
+                false => format!("CC={compiler}"),
             })
+            .args(self.machine.make)
             .args(args)
             .env("PATH", path)
             .env("RUST_LIB_SRC", &self.toolchain.rust_lib_src)
@@ -449,6 +490,9 @@ impl<'a> Kernel<'a> {
     /// The modules that the build made, the kernel's and ours.
     pub fn modules(&self) -> Result<Vec<PathBuf>> {
         let mut modules = Vec::new();
+        if !self.has_modules()? {
+            return Ok(modules);
+        }
         for folder in [self.out.clone(), self.own_modules()] {
             let path = folder.join("modules.order");
             let order = fs::read_to_string(&path)

@@ -17,6 +17,13 @@ pub struct Machine {
     pub cross: &'static str,
     /// The oldest release of gcc that its kernel can be compiled with, where not all will do.
     pub gcc: Option<u32>,
+    /// The kernel that it boots if other machines boot the same one: the name of that build.
+    pub kernel: Option<&'static str>,
+    /// Arguments of the kernel's `make`, such as the choice of a compiler.
+    pub make: &'static [&'static str],
+    /// The kernel's own configuration that ours is put on top of, from `arch/*/configs`. If there
+    /// is none, all options that ours does not name are off.
+    pub defconfig: Option<&'static str>,
     /// The kernel's configuration fragments that are the machine's own.
     pub configs: &'static [&'static str],
     /// Options of the kernel that take the place of what the fragments say.
@@ -35,9 +42,12 @@ pub struct Machine {
     pub target: &'static str,
     /// Where that target leaves the image, below the build folder.
     pub image: &'static str,
+    /// The device tree that QEMU is given, below `arch/*/boot/dts`, if it does not make its own.
+    pub dtb: Option<&'static str>,
     /// The console's device in the guest.
     pub console: &'static str,
-    /// The device that carries the results, in the guest.
+    /// The device that carries the results, in the guest: [`KERNEL_LOG`] if the board has no
+    /// second serial line.
     pub channel: &'static str,
     /// The length of the longest command line that reaches the kernel whole.
     pub command_line: usize,
@@ -58,6 +68,10 @@ pub enum TestedBy {
     CheckAll,
 }
 
+/// The channel of a board that has its console alone: each line of the results is a message of the
+/// kernel, which puts no other message into the middle of it.
+pub const KERNEL_LOG: &str = "kmsg";
+
 const BOTH: &[Backend] = &[Backend::Rust, Backend::C];
 
 const ARM: Machine = Machine {
@@ -65,6 +79,9 @@ const ARM: Machine = Machine {
     arch: "arm",
     cross: "arm-linux-gnueabihf-",
     gcc: None,
+    kernel: None,
+    make: &[],
+    defconfig: None,
     configs: &["arm"],
     options: &[],
     tested_by: TestedBy::Check,
@@ -73,6 +90,7 @@ const ARM: Machine = Machine {
     debian: Some("armhf"),
     target: "zImage",
     image: "arch/arm/boot/zImage",
+    dtb: None,
     console: "ttyAMA0",
     channel: "vport0p1",
     // COMMAND_LINE_SIZE without its NUL.
@@ -102,6 +120,9 @@ const MIPS: Machine = Machine {
     arch: "mips",
     cross: "mipsel-linux-gnu-",
     gcc: None,
+    kernel: None,
+    make: &[],
+    defconfig: None,
     configs: &["malta", "mips"],
     options: &[],
     tested_by: TestedBy::Check,
@@ -110,6 +131,7 @@ const MIPS: Machine = Machine {
     debian: Some("mipsel"),
     target: "vmlinux",
     image: "vmlinux",
+    dtb: None,
     console: "ttyS0",
     channel: "ttyS1",
     // QEMU cuts off what does not fit into 256 bytes with its NUL behind
@@ -137,6 +159,60 @@ const MIPS_VARIANT: Machine = Machine {
     selftests: &[],
     ..MIPS
 };
+
+/// One of QEMU's boards. All of them boot one kernel, and none has a second serial line that the
+/// kernel's device tree turns on.
+const ARM_BOARD: Machine = Machine {
+    kernel: Some("multi-v7"),
+    defconfig: Some("multi_v7_defconfig"),
+    options: &[NO_DEVICES],
+    channel: KERNEL_LOG,
+    results: &[],
+    ..ARM_VARIANT
+};
+
+/// Drivers of devices that none of these boards has in QEMU. They take most of the time that it
+/// takes to build a kernel for all boards. No debugging information, which takes the rest.
+const NO_DEVICES: &str = "\
+# CONFIG_BT is not set
+# CONFIG_CAN is not set
+# CONFIG_DRM is not set
+# CONFIG_FB is not set
+# CONFIG_IIO is not set
+# CONFIG_MEDIA_SUPPORT is not set
+# CONFIG_NFC is not set
+# CONFIG_SOUND is not set
+# CONFIG_STAGING is not set
+# CONFIG_WLAN is not set
+# CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT is not set
+CONFIG_DEBUG_INFO_NONE=y
+";
+
+/// The argument of the kernel's `make` for clang and the other tools of LLVM's.
+pub const LLVM: &str = "LLVM=1";
+
+/// A kernel without modules. What other options ask for as a module is left out.
+pub const NO_MODULES: &str = "\
+# CONFIG_MODULES is not set
+# CONFIG_MODULE_UNLOAD is not set
+# CONFIG_ARM_MODULE_PLTS is not set
+# CONFIG_STRICT_MODULE_RWX is not set
+";
+
+/// A kernel without kprobes, and what takes them.
+const NO_KPROBES: &str = "\
+# CONFIG_KPROBES is not set
+# CONFIG_KPROBE_EVENTS is not set
+# CONFIG_KPROBES_SANITY_TEST is not set
+# CONFIG_SAMPLE_KPROBES is not set
+";
+
+/// What checks addresses, and makes functions fail, on top of [`CHECKED`].
+const DEBUG: &str = "\
+CONFIG_DEBUG_VIRTUAL=y
+CONFIG_FUNCTION_ERROR_INJECTION=y
+CONFIG_FAIL_FUNCTION=y
+";
 
 /// ARM with call sites behind prologues.
 const NO_PADS: &str = "# CONFIG_ARM_FTRACE_PADS is not set\n";
@@ -309,9 +385,111 @@ pub const MACHINES: &[Machine] = &[
         options: &[CHECKED, CONTENDED_RELEASE],
         ..MIPS_VARIANT
     },
+    Machine {
+        name: "arm-debug",
+        options: &[CHECKED, DEBUG],
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-rt",
+        options: &["CONFIG_PREEMPT_RT=y\n"],
+        ..ARM_VARIANT
+    },
+    // It has no option for pads.
+    Machine {
+        name: "arm-clang",
+        make: &[LLVM],
+        options: &[NO_PADS, NO_DIRECT],
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-thumb2-clang",
+        make: &[LLVM],
+        options: &["CONFIG_THUMB2_KERNEL=y\n", NO_PADS, NO_DIRECT],
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-no-modules",
+        options: &[NO_MODULES],
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "mips-no-modules",
+        options: &[NO_MODULES],
+        ..MIPS_VARIANT
+    },
+    Machine {
+        name: "arm-no-kprobes",
+        options: &[NO_KPROBES],
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "mips-no-kprobes",
+        options: &[NO_KPROBES],
+        ..MIPS_VARIANT
+    },
+    Machine {
+        name: "mips-malta",
+        defconfig: Some("malta_defconfig"),
+        // Rust and these exclude each other.
+        options: &["# CONFIG_MODVERSIONS is not set\n"],
+        ..MIPS_VARIANT
+    },
+    Machine {
+        name: "raspi2b",
+        dtb: Some("broadcom/bcm2836-rpi-2-b.dtb"),
+        cpus: 4,
+        machine: &["-M", "raspi2b"],
+        ..ARM_BOARD
+    },
+    Machine {
+        name: "orangepi-pc",
+        dtb: Some("allwinner/sun8i-h3-orangepi-pc.dtb"),
+        console: "ttyS0",
+        cpus: 4,
+        machine: &["-M", "orangepi-pc", "-nic", "none"],
+        ..ARM_BOARD
+    },
+    Machine {
+        name: "sabrelite",
+        dtb: Some("nxp/imx/imx6q-sabrelite.dtb"),
+        // The second serial line.
+        console: "ttymxc1",
+        cpus: 4,
+        machine: &[
+            "-M",
+            "sabrelite",
+            "-m",
+            "512",
+            "-nic",
+            "none",
+            "-serial",
+            "null",
+        ],
+        ..ARM_BOARD
+    },
+    Machine {
+        name: "vexpress-a15",
+        dtb: Some("arm/vexpress-v2p-ca15-tc1.dtb"),
+        machine: &["-M", "vexpress-a15", "-m", "512", "-nic", "none"],
+        ..ARM_BOARD
+    },
 ];
 
 impl Machine {
+    /// The name of the kernel's build.
+    pub fn kernel_name(&self) -> &'static str {
+        self.kernel.unwrap_or(self.name)
+    }
+
+    /// Whether no machine before it boots the same kernel.
+    pub fn is_first_of_kernel(&self) -> bool {
+        let first = MACHINES
+            .iter()
+            .find(|m| m.kernel_name() == self.kernel_name());
+        first.is_some_and(|m| m.name == self.name)
+    }
+
     /// QEMU's arguments for the machine.
     pub fn arguments(&self) -> Vec<String> {
         let given = self.machine.iter().map(|&argument| argument.to_owned());
@@ -346,6 +524,28 @@ mod tests {
     fn names_are_unique() {
         for (i, machine) in MACHINES.iter().enumerate() {
             assert!(MACHINES[..i].iter().all(|m| m.name != machine.name));
+        }
+    }
+
+    #[test]
+    fn machines_that_share_a_kernel_build_the_same_one() {
+        let build = |m: &Machine| {
+            (
+                (m.arch, m.cross, m.gcc, m.make, m.target),
+                (m.defconfig, m.configs, m.options),
+            )
+        };
+        for machine in MACHINES {
+            let sharing = MACHINES
+                .iter()
+                .filter(|m| m.kernel_name() == machine.kernel_name());
+            assert_eq!(
+                sharing.clone().filter(|m| m.is_first_of_kernel()).count(),
+                1
+            );
+            for other in sharing {
+                assert_eq!(build(machine), build(other), "{}", other.name);
+            }
         }
     }
 

@@ -25,10 +25,14 @@ use anyhow::Result;
 
 use crate::bootlog;
 use crate::machine::Machine;
+use crate::machine::KERNEL_LOG;
 use crate::ui::Group;
 
 /// What the guest's init writes last on the results channel.
 const DONE: &str = "guest: done";
+
+/// What each line of the results starts with on the console, if that is their channel.
+const RESULT: &str = "result: ";
 
 /// How often the watchdog looks.
 const POLL: Duration = Duration::from_millis(50);
@@ -36,8 +40,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// How long a guest that said it is done, or panicked, may take to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Bytes of the console's end that are searched for a panic.
-const PANIC_WINDOW: u64 = 64 * 1024;
+/// Bytes of the console's end that are searched for a panic, and for the guest's word.
+const WINDOW: u64 = 64 * 1024;
 
 /// What a boot may use up.
 pub struct Limits {
@@ -108,6 +112,7 @@ impl fmt::Display for Failure {
 pub struct Boot<'a> {
     pub machine: &'a Machine,
     pub image: &'a Path,
+    pub dtb: Option<&'a Path>,
     pub initrd: &'a Path,
     /// Added to the kernel's command line.
     pub append: String,
@@ -145,6 +150,9 @@ impl Boot<'_> {
             .arg("-append")
             .arg(append)
             .args(&self.options);
+        if let Some(dtb) = self.dtb {
+            command.arg("-dtb").arg(dtb);
+        }
         Ok(command)
     }
 
@@ -165,9 +173,19 @@ impl Boot<'_> {
             .args(self.machine.results);
         let failure = watch(&mut command, &console, &results, limits)?;
         let read = |path: &Path| fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned());
+        let all = read(&console).unwrap_or_default();
+        let (said, rest) = apart(&all);
+        let (console_text, results_text) = match self.machine.channel {
+            KERNEL_LOG => {
+                fs::write(&results, &said)
+                    .with_context(|| format!("cannot write {}", results.display()))?;
+                (rest, said)
+            }
+            _ => (all, read(&results).unwrap_or_default()),
+        };
         Ok(Output {
-            console: read(&console).unwrap_or_default(),
-            results: read(&results).unwrap_or_default(),
+            console: console_text,
+            results: results_text,
             failure,
             log: console,
         })
@@ -220,7 +238,7 @@ fn watch(
             last_output = Instant::now();
         }
         if ending.is_none() {
-            if tail(results, 64).contains(DONE) {
+            if tail(results, 64).contains(DONE) || is_done_by_console(console) {
                 ending = Some((None, Instant::now()));
             } else if let Some(line) = panic_line(console) {
                 ending = Some((Some(Failure::Panic(line)), Instant::now()));
@@ -251,6 +269,24 @@ fn watch(
     }
 }
 
+/// The results in a console's output, and the other lines of that.
+fn apart(console: &str) -> (String, String) {
+    let (mut results, mut others) = (String::new(), String::new());
+    for line in console.split_inclusive('\n') {
+        match bootlog::text(line).strip_prefix(RESULT) {
+            Some(result) => results.extend([result, "\n"]),
+            None => others.push_str(line),
+        }
+    }
+    (results, others)
+}
+
+/// Whether the results have gone to the console, all of them.
+fn is_done_by_console(console: &Path) -> bool {
+    let results = apart(&tail(console, WINDOW)).0;
+    results.lines().any(|line| line == DONE)
+}
+
 fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |m| m.len())
 }
@@ -269,7 +305,7 @@ fn tail(path: &Path, bytes: u64) -> String {
 
 /// The kernel's word of a panic, once the console has the whole line.
 fn panic_line(console: &Path) -> Option<String> {
-    tail(console, PANIC_WINDOW)
+    tail(console, WINDOW)
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
         .map(bootlog::text)
@@ -307,6 +343,7 @@ mod tests {
             let boot = Boot {
                 machine: crate::machine::find("mips").unwrap(),
                 image: Path::new("vmlinux"),
+                dtb: None,
                 initrd: Path::new("initrd"),
                 append: "x".repeat(length),
                 options: Vec::new(),
@@ -326,6 +363,26 @@ mod tests {
         assert_eq!(
             fake("echo boot > $0; echo 'guest: done' > $1").unwrap(),
             None
+        );
+    }
+
+    #[test]
+    fn a_guest_that_is_done_says_so_on_its_console() {
+        let script = "echo '[    1.0] result: guest: done' > $0; echo 'reboot: Restarting' >> $0";
+        assert_eq!(fake(script).unwrap(), None);
+        let quoted = "echo '[    1.0] a guest: done' > $0";
+        assert!(matches!(fake(quoted).unwrap(), Some(Failure::Ended(_))));
+    }
+
+    #[test]
+    fn results_on_a_console_are_told_from_its_other_lines() {
+        let console = "[    1.0] boot\r\n[    2.0] result: ok 1 - a\r\n[    2.1] WARNING: b\r\n\
+                       [    2.2] result: # WARNING: c\r\nno result: d\r\n";
+        let (results, others) = apart(console);
+        assert_eq!(results, "ok 1 - a\n# WARNING: c\n");
+        assert_eq!(
+            others,
+            "[    1.0] boot\r\n[    2.1] WARNING: b\r\nno result: d\r\n"
         );
     }
 
