@@ -185,9 +185,7 @@ const LISTS: &[(&str, &[&str])] = &[
     ),
     ("graph", &["function", "notrace"]),
     ("instance", &["instances/x", "instances/y"]),
-    // Fprobes of all functions hang the kernel: they look for themselves in a table that grows, which
-    // calls functions while a chain of it has no end.
-    ("kind", &["ops", "perf"]),
+    ("kind", &["entries", "ops", "perf", "returns"]),
     ("mask", &["1", "2", "3", "f"]),
     (
         "module",
