@@ -9,7 +9,8 @@
 
 /*
  * A function begins with what hands its return address over to ftrace, which
- * its own instructions do not notice. A probe of that is one of the call.
+ * its own instructions do not notice. A probe of that is one of the call. An
+ * address within either instruction is left for others to refuse.
  */
 kprobe_opcode_t *arch_adjust_kprobe_addr(unsigned long addr, unsigned long offset,
 					 bool *on_func_entry)
@@ -17,7 +18,8 @@ kprobe_opcode_t *arch_adjust_kprobe_addr(unsigned long addr, unsigned long offse
 	unsigned long site = ftrace_call_adjust(addr);
 
 	*on_func_entry = !offset;
-	if (offset < FTRACE_PAD_SIZE && ftrace_location(site) == site) {
+	if (offset < FTRACE_PAD_SIZE && !(offset % sizeof(kprobe_opcode_t)) &&
+	    ftrace_location(site) == site) {
 		*on_func_entry = true;
 		return (kprobe_opcode_t *)site;
 	}
