@@ -200,13 +200,21 @@ EXPORT_SYMBOL_GPL(ftrace_return)
 #endif
 
 #ifdef CONFIG_FUNCTION_GRAPH_TRACER
-/* What traced functions return to. The frame pointer stands for sp then. */
+/*
+ * What traced functions return to. The frame pointer stands for sp then.
+ *
+ * Until ftrace_return_to_handler() stores where the function goes on, that is
+ * the address of this entry: the unwinder looks up what was replaced by it.
+ */
 ENTRY(return_to_handler)
-	mov	ip, #0				@ no return address
+UNWIND(.fnstart)
+.Lreturn_to_handler:
+	mov	ip, #0				@ no return address, not all registers
+	badr	lr, .Lreturn_to_handler
 	push	{r0-r3, ip, lr}
-	mov	r2, #0				@ not all registers
-	add	r3, sp, #(FREGS_SIZE - FREGS_ARGS)
-	push	{r2, r3}
+	add	lr, sp, #(FREGS_SIZE - FREGS_ARGS)
+	push	{ip, lr}
+ftrace_unwind
 	mov	r0, sp
 	bl	ftrace_return_to_handler
 	mov	lr, r0				@ the return address
@@ -214,5 +222,6 @@ ENTRY(return_to_handler)
 	pop	{r0-r3}
 	add	sp, sp, #(FREGS_SIZE - FREGS_LR)
 	ret	lr
+UNWIND(.fnend)
 ENDPROC(return_to_handler)
 #endif
