@@ -8,10 +8,13 @@
  * which ftrace_calls_nonleaf() calls twice each time. Writing fails if a
  * result is wrong. The parameter "regs" does the same while the module itself
  * traces ftrace_calls_leaf() with registers: it fails also if these are not
- * those of each call.
+ * those of each call. The parameters "frame" and "fails" call functions that
+ * are like no other.
  */
 
 #include <linux/bitops.h>
+#include <linux/compiler.h>
+#include <linux/error-injection.h>
 #include <linux/ftrace.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -22,6 +25,9 @@ u32 ftrace_calls_inner(u32 a, u32 b, u32 c, u32 d);
 u32 ftrace_calls_nonleaf(u32 a, u32 b, u32 c, u32 d);
 u64 ftrace_calls_wide(u64 a, u64 b, u64 c);
 u32 ftrace_calls_variadic(int n, ...);
+u32 ftrace_calls_frame(u32 a);
+int ftrace_calls_may_fail(u32 a);
+int ftrace_calls_failing(u32 calls);
 
 static __always_inline u32 mix(u32 a, u32 b, u32 c, u32 d)
 {
@@ -115,6 +121,73 @@ static const struct kernel_param_ops calls_ops = {
 
 module_param_cb(calls, &calls_ops, NULL, 0200);
 MODULE_PARM_DESC(calls, "Calls each function this many times");
+
+/* Calls a leaf from a frame of more than 768 bytes */
+noinline __noclone u32 ftrace_calls_frame(u32 a)
+{
+	u32 local[192] = { a };
+
+	barrier_data(local);
+	a = ftrace_calls_leaf(local[0], local[1], local[2], local[3]);
+	barrier_data(local);
+	return a;
+}
+
+static int frame_set(const char *val, const struct kernel_param *kp)
+{
+	u32 calls;
+	int ret = kstrtou32(val, 0, &calls);
+	u32 i;
+
+	for (i = 0; !ret && i < calls; i++)
+		ret = check("ftrace_calls_frame", ftrace_calls_frame(i), i);
+	return ret;
+}
+
+static const struct kernel_param_ops frame_ops = {
+	.set = frame_set,
+};
+
+module_param_cb(frame, &frame_ops, NULL, 0200);
+MODULE_PARM_DESC(frame, "Calls a leaf from a large frame this many times");
+
+/* fail_function can have this return something else than 0 */
+noinline __noclone int ftrace_calls_may_fail(u32 a)
+{
+	int ret = 0;
+
+	OPTIMIZER_HIDE_VAR(ret);
+	return ret;
+}
+ALLOW_ERROR_INJECTION(ftrace_calls_may_fail, ERRNO);
+
+/* Its caller, which is traced itself: the number of calls that failed */
+noinline __noclone int ftrace_calls_failing(u32 calls)
+{
+	int failed = 0;
+	u32 i;
+
+	for (i = 0; i < calls; i++)
+		failed += ftrace_calls_may_fail(i) != 0;
+	return failed;
+}
+
+static int fails_set(const char *val, const struct kernel_param *kp)
+{
+	u32 calls;
+	int ret = kstrtou32(val, 0, &calls);
+
+	if (!ret && ftrace_calls_failing(calls) != calls)
+		ret = -EIO;
+	return ret;
+}
+
+static const struct kernel_param_ops fails_ops = {
+	.set = fails_set,
+};
+
+module_param_cb(fails, &fails_ops, NULL, 0200);
+MODULE_PARM_DESC(fails, "Calls a function this many times that is to fail each time");
 
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_REGS
 #ifdef CONFIG_ARM
