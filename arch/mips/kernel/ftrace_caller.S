@@ -249,8 +249,7 @@ END(return_to_handler)
 
 /*
  * What the sites of the kernel and of modules call before they are
- * initialised, with 8 taken off sp by the delay slot. The unwinder takes what
- * stands before it for ftrace's.
+ * initialised, with 8 taken off sp by the delay slot.
  */
 LEAF(_mcount)
 EXPORT_SYMBOL(_mcount)
@@ -259,6 +258,7 @@ EXPORT_SYMBOL(_mcount)
 	 move	ra, AT
 END(_mcount)
 
+/* The unwinder takes what is from ftrace_caller to here for ftrace's. */
 LEAF(ftrace_stub)
 	jr	ra
 	 nop

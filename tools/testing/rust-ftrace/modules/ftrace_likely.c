@@ -3,12 +3,14 @@
  * Likely branches of MIPS, to probe. They execute their delay slot if they are
  * taken, and skip it if they are not.
  *
- *	echo 1 > /sys/module/ftrace_likely/parameters/branch
+ *	echo 0 > /sys/module/ftrace_likely/parameters/branch
  *
- * has each branch taken and not taken, and fails if one goes wrong. "beq" is
- * here for comparison: it always executes its delay slot.
+ * has each branch taken and not taken, and fails if one goes wrong. So does 1,
+ * with a probe on each. "beq" is here for comparison: it always executes its
+ * delay slot.
  */
 
+#include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
@@ -80,17 +82,48 @@ static int check(const struct branch *branch, const char *how, u32 got, u32 expe
 	return -EIO;
 }
 
+static int call(const struct branch *branch)
+{
+	int taken = check(branch, "taken", branch->function(branch->taken, 0), SLOT + TAKEN);
+
+	return check(branch, "not taken", branch->function(branch->not_taken, 0), branch->slot) ?: taken;
+}
+
+static u32 hits;
+
+static int count(struct kprobe *kp, struct pt_regs *regs)
+{
+	hits++;
+	return 0;
+}
+
+static int call_probed(const struct branch *branch)
+{
+	struct kprobe kp = {
+		.addr = (kprobe_opcode_t *)branch->function + 2,
+		.pre_handler = count,
+	};
+	int ret = register_kprobe(&kp);
+
+	if (ret)
+		return ret;
+	hits = 0;
+	ret = call(branch);
+	unregister_kprobe(&kp);
+	if (hits == 2)
+		return ret;
+	pr_err("%s: the probe was hit %u times\n", branch->name, hits);
+	return -EIO;
+}
+
 static int branch_set(const char *val, const struct kernel_param *kp)
 {
-	int ret = 0;
+	bool probed;
+	int ret = kstrtobool(val, &probed);
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(branches); i++) {
-		const struct branch *branch = &branches[i];
-
-		ret = check(branch, "taken", branch->function(branch->taken, 0), SLOT + TAKEN) ?: ret;
-		ret = check(branch, "not taken", branch->function(branch->not_taken, 0), branch->slot) ?: ret;
-	}
+	for (i = 0; i < ARRAY_SIZE(branches); i++)
+		ret = (probed ? call_probed : call)(&branches[i]) ?: ret;
 	return ret;
 }
 
