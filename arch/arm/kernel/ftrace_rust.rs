@@ -173,8 +173,9 @@ unsafe impl Machine for Arm {
 /// The plan that is being carried out.
 static PLAN: PlanSlot<Arm> = PlanSlot::new();
 
-// SAFETY: The compiler emits one layout everywhere, and a site whose words are not of it is refused.
-// `target` returns what ftrace asked for, or a veneer, a PLT entry or an entry that gets there.
+// SAFETY: The compiler emits one layout everywhere, and a site whose words are not of it is
+// refused. `target` returns what ftrace asked for, or a veneer, a PLT entry or an entry that gets
+// there.
 unsafe impl Arch for Arm {
     const NAME: &'static str = "arm";
     const SYNC: &'static str = "stop_machine and isb";

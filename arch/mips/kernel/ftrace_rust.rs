@@ -97,9 +97,9 @@ unsafe impl Machine for Mips {
 /// The plan that is being carried out.
 static PLAN: PlanSlot<Mips> = PlanSlot::new();
 
-// SAFETY: Modules are compiled with `-mlong-calls`, the kernel is not, and a site whose words are not
-// of its layout is refused. `target` returns what ftrace asked for, or the entry that has all ops
-// asked; for sites of modules, where those enter.
+// SAFETY: Modules are compiled with `-mlong-calls`, the kernel is not, and a site whose words are
+// not of its layout is refused. `target` returns what ftrace asked for, or the entry that has all
+// ops asked; for sites of modules, where those enter.
 unsafe impl Arch for Mips {
     const NAME: &'static str = "mips";
     const SYNC: &'static str = "stop_machine and jr.hb";
@@ -364,8 +364,8 @@ unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_op
 ///
 /// # Safety
 ///
-/// Only ftrace calls this, with `ftrace_lock` held, for an ops that is valid and of whose trampoline
-/// no task is in need.
+/// Only ftrace calls this, with `ftrace_lock` held, for an ops that is valid and of whose
+/// trampoline no task is in need.
 #[export]
 unsafe extern "C" fn arch_ftrace_trampoline_free(ops: *mut bindings::ftrace_ops) {
     // SAFETY: By the safety requirements.

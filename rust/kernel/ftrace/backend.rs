@@ -57,8 +57,8 @@ use core::{
 ///
 /// - [`layout`](Self::layout) returns the layout of what the compiler emitted at the site, the same
 ///   for as long as the site exists.
-/// - [`target`](Self::target) returns an address to which control can go from the site in the way of
-///   its layout, and from where it gets to what was asked for.
+/// - [`target`](Self::target) returns an address to which control can go from the site in the way
+///   of its layout, and from where it gets to what was asked for.
 /// - [`plan_slot`](Self::plan_slot) returns the same slot always, and one of no other architecture.
 pub unsafe trait Arch: Machine + Sized + 'static {
     /// Name for messages.
@@ -565,9 +565,9 @@ impl Changes {
                 new: store.old,
                 ..*store
             };
-            // If one cannot be taken back, that is counted, and ftrace is about to learn of an error
-            // anyway.
-            // SAFETY: The word was that of a call site when it was changed. There is only one store.
+            // If one cannot be taken back, that is counted, and ftrace is about to learn of an
+            // error anyway.
+            // SAFETY: The word was that of a call site when it was changed. There is one store.
             let _ = unsafe { modify_code::<A>(exclusive, A::UNIT, &[back]) };
         }
     }

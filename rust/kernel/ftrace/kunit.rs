@@ -411,7 +411,8 @@ static TASK: Atomic<usize> = Atomic::new(0);
 static CALLS: Atomic<usize> = Atomic::new(0);
 static CALLED_IP: Atomic<usize> = Atomic::new(0);
 
-/// Calls `f` with what proves that text can be changed: that of a [`Text`], which nobody else knows.
+/// Calls `f` with what proves that text can be changed: that of a [`Text`], which nobody else
+/// knows.
 fn exclusively<T>(f: impl FnOnce(&Locked, &Exclusive<'_>) -> T) -> T {
     // SAFETY: ftrace has no records of the memory of a `Text`.
     let locked = unsafe { Locked::assume() };

@@ -803,8 +803,8 @@ impl Layout {
     ///
     /// No processor asks for that, but QEMU does. It ends a block of translated code with each page
     /// of 4 KiB. Where `jal` is the last word of a page, the translation of the delay slot contains
-    /// the target that `jal` had at that time, and is used again if only `jal` changes. Turning such
-    /// a `jal` off and on is safe.
+    /// the target that `jal` had at that time, and is used again if only `jal` changes. Turning
+    /// such a `jal` off and on is safe.
     pub const fn keeps_target(&self, ip: u32) -> bool {
         const QEMU_PAGE: u32 = 4096;
 

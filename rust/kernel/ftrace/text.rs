@@ -236,7 +236,7 @@ impl<'a, M: Machine> Page<'a, M> {
             machine: PhantomData,
         };
         let alias = usize_as_u32(page.alias_of(first));
-        // SAFETY: By the safety requirements of `Machine`, a load from the alias is valid, or faults.
+        // SAFETY: By the safety requirements of `Machine`, a load from it is valid, or faults.
         unsafe { read(alias, unit) }.map_err(|_| first.fault(Refusal::Unwritable))?;
         // SAFETY: The alias is mapped, since it has been read.
         let number = unsafe {

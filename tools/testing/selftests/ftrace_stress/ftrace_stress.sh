@@ -35,8 +35,8 @@ skip() {
 grep -qw function $tracing/available_tracers || skip "no function tracer"
 [ -e "$modules/ftrace_stress.ko" ] || skip "no $modules/ftrace_stress.ko"
 
-# Each disturbance goes on until the changes are done, and says how often it happened. It ends too if
-# this script has been killed for its time.
+# Each disturbance goes on until the changes are done, and says how often it happened. It ends too
+# if this script has been killed for its time.
 rounds=0
 again() {
 	[ ! -e "$stop" ] && [ -d /proc/$$ ] && rounds=$((rounds + 1))
