@@ -85,12 +85,23 @@ ENDPROC(ftrace_caller)
  * and "bl ftrace_ops_assist_func" in place of blx for an ops that asks for it.
  */
 	.macro	ftrace_trampoline
+.Ltrampoline_\@:
 	ftrace_enter
-	movw	r2, #0				@ FTRACE_TRAMPOLINE_OPS
+	ftrace_assert . - .Ltrampoline_\@, FTRACE_TRAMPOLINE_OPS
+	movw	r2, #0
 	movt	r2, #0
 	ldr	ip, [r2, #FTRACE_OPS_FUNC]
-	blx	ip				@ FTRACE_TRAMPOLINE_CALL
+	ftrace_assert . - .Ltrampoline_\@, FTRACE_TRAMPOLINE_CALL
+	blx	ip
 	ftrace_exit
+	ftrace_assert . - .Ltrampoline_\@, FTRACE_TRAMPOLINE_SIZE
+	.endm
+
+/* The assembler's word for it that a constant of asm/ftrace.h is right */
+	.macro	ftrace_assert value, is
+	.if	(\value) != (\is)
+	.error	"not \is, as asm/ftrace.h says"
+	.endif
 	.endm
 
 ENTRY(ftrace_trampolines)
