@@ -298,12 +298,12 @@ impl Site {
     }
 
     fn on(&mut self) -> Result<Outcome> {
-        // SAFETY: As in `init`.
+        // SAFETY: The record is that of a site that nobody executes.
         self.call(|rec| unsafe { bindings::ftrace_make_call(rec, ftrace_caller()) })
     }
 
     fn off(&mut self) -> Result<Outcome> {
-        // SAFETY: As in `init`.
+        // SAFETY: The record is that of a site that nobody executes.
         self.call(|rec| unsafe { bindings::ftrace_make_nop(ptr::null_mut(), rec, ftrace_caller()) })
     }
 }
@@ -567,18 +567,18 @@ mod tests {
             let to_regs = |rec| unsafe { bindings::ftrace_modify_call(rec, plain, regs) };
             assert_eq!(site.call(to_regs)?, exchanged);
             assert_eq!(target(&site), Some(for_regs));
-            // SAFETY: As above.
+            // SAFETY: The record is that of a site that nobody executes.
             let to_plain = |rec| unsafe { bindings::ftrace_modify_call(rec, regs, plain) };
             assert_eq!(site.call(to_plain)?, exchanged);
             assert_eq!(target(&site), Some(for_plain));
         }
         assert_eq!(site.off()?, DONE);
 
-        // SAFETY: As above.
+        // SAFETY: The record is that of a site that nobody executes.
         let on = |rec| unsafe { bindings::ftrace_make_call(rec, regs) };
         assert_eq!(site.call(on)?, DONE);
         assert_eq!(target(&site), Some(for_regs));
-        // SAFETY: As above.
+        // SAFETY: The record is that of a site that nobody executes.
         let off = |rec| unsafe { bindings::ftrace_make_nop(ptr::null_mut(), rec, regs) };
         assert_eq!(site.call(off)?, DONE);
         assert!(site.is(State::Off));
@@ -636,7 +636,7 @@ mod tests {
             // SAFETY: The record is that of a site that nobody executes.
             let ret = unsafe { bindings::ftrace_init_nop(ptr::null_mut(), &mut site.0) };
             assert_eq!(ret, EINVAL.to_errno());
-            // SAFETY: As above.
+            // SAFETY: The record is that of a site that nobody executes.
             let ret = unsafe { bindings::ftrace_make_call(&mut site.0, ftrace_caller()) };
             assert_eq!(ret, EINVAL.to_errno());
             site.0.ip -= offset;
@@ -655,7 +655,7 @@ mod tests {
         // SAFETY: The record is that of a site that nobody executes.
         let ret = unsafe { bindings::ftrace_init_nop(ptr::null_mut(), &mut rec) };
         assert_eq!(ret, EFAULT.to_errno());
-        // SAFETY: As above.
+        // SAFETY: The record is that of a site that nobody executes.
         let ret = unsafe { bindings::ftrace_make_call(&mut rec, ftrace_caller()) };
         assert_eq!(ret, EFAULT.to_errno());
         Ok(())

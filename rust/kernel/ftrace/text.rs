@@ -375,7 +375,7 @@ pub unsafe fn apply<M: Machine>(
     let Some((page, rest)) = unsafe { Page::<M>::open(unit, stores, 0, &irq) }? else {
         return Ok(0);
     };
-    // SAFETY: As for the first page.
+    // SAFETY: The stores are to text, for which the other alias is too.
     let (next, rest) = match unsafe { Page::<M>::open(unit, rest, 1, &irq) }? {
         Some((next, rest)) => (Some(next), rest),
         None => (None, rest),
