@@ -365,12 +365,13 @@ impl Check<'_> {
         let boots_faults = wants("faults", Some(&faults));
         let mut rounds = self.rounds.names();
         rounds.extend(["boot".to_owned(), "log".to_owned()]);
-        let boots_fuzz = wants("fuzz", Some(&rounds));
-        let fuzzes_both = self.by == TestedBy::CheckAll && machine.is_compared && boots_fuzz;
         // A userland, and a kernel with the other backend, take too long for a run of all tests that
         // is to be over soon.
         let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
         let boots_both = is_patient && machine.is_compared;
+        // What several shells do at once is another thing each time.
+        let boots_fuzz = is_patient && wants("fuzz", Some(&rounds));
+        let fuzzes_both = self.by == TestedBy::CheckAll && machine.is_compared && boots_fuzz;
         let boots_userland = is_patient && !machine.selftests.is_empty();
         // They are not built from source where Debian has no packages.
         let boots_clients =
