@@ -952,10 +952,8 @@ mod tests {
             ..Default::default()
         };
         // SAFETY: `ops` is not registered.
-        assert_eq!(
-            unsafe { bindings::ftrace_set_filter_ip(&mut ops, ip, 0, 1) },
-            0
-        );
+        let ret = unsafe { bindings::ftrace_set_filter_ip(&mut ops, ip, 0, 1) };
+        assert_eq!(ret, 0);
         // SAFETY: `ops` is set up, and is unregistered below.
         assert_eq!(unsafe { bindings::register_ftrace_function(&mut ops) }, 0);
         assert!(ops.trampoline != 0);

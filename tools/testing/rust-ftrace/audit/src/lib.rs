@@ -103,7 +103,7 @@ fn audit_image(image: &Image) -> Result<Report> {
     };
     for site in &sites.good {
         *report.sites.entry(site.layout.name).or_default() += 1;
-        report.kept += usize::from(site.layout.keeps_target(site.ip));
+        report.kept += usize::from(site.keeps_target());
     }
     // What calls tracers has to call one after the other.
     let call = image.symbol("ftrace_call");

@@ -42,6 +42,11 @@ impl Site {
         }
     }
 
+    /// Whether the site calls one target for ever.
+    pub fn keeps_target(&self) -> bool {
+        self.layout.keeps_target(self.ip)
+    }
+
     /// The address behind the site.
     pub fn end(&self) -> u32 {
         let last = self.layout.words.last();
