@@ -235,9 +235,12 @@ impl<'a, M: Machine> Page<'a, M> {
             irq,
             machine: PhantomData,
         };
-        let alias = usize_as_u32(page.alias_of(first));
-        // SAFETY: By the safety requirements of `Machine`, a load from it is valid, or faults.
-        unsafe { read(alias, unit) }.map_err(|_| first.fault(Refusal::Unwritable))?;
+        // A page that is its own alias has just been read.
+        if page.distance != 0 {
+            let alias = usize_as_u32(page.alias_of(first));
+            // SAFETY: By the safety requirements of `Machine`, a load from it is valid, or faults.
+            unsafe { read(alias, unit) }.map_err(|_| first.fault(Refusal::Unwritable))?;
+        }
         // SAFETY: The alias is mapped, since it has been read.
         let number = unsafe {
             match unit {
