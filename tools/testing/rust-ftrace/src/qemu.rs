@@ -174,14 +174,14 @@ impl Boot<'_> {
         let failure = watch(&mut command, &console, &results, limits)?;
         let read = |path: &Path| fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned());
         let all = read(&console).unwrap_or_default();
-        let (said, rest) = apart(&all);
-        let (console_text, results_text) = match self.machine.channel {
+        let (results_text, console_text) = match self.machine.channel {
             KERNEL_LOG => {
+                let (said, rest) = apart(&all);
                 fs::write(&results, &said)
                     .with_context(|| format!("cannot write {}", results.display()))?;
-                (rest, said)
+                (said, rest)
             }
-            _ => (all, read(&results).unwrap_or_default()),
+            _ => (read(&results).unwrap_or_default(), all),
         };
         Ok(Output {
             console: console_text,
@@ -238,9 +238,10 @@ fn watch(
             last_output = Instant::now();
         }
         if ending.is_none() {
-            if tail(results, 64).contains(DONE) || is_done_by_console(console) {
+            let end = tail(console, WINDOW);
+            if tail(results, 64).contains(DONE) || is_done_by_console(&end) {
                 ending = Some((None, Instant::now()));
-            } else if let Some(line) = panic_line(console) {
+            } else if let Some(line) = panic_line(&end) {
                 ending = Some((Some(Failure::Panic(line)), Instant::now()));
             }
         }
@@ -282,9 +283,8 @@ fn apart(console: &str) -> (String, String) {
 }
 
 /// Whether the results have gone to the console, all of them.
-fn is_done_by_console(console: &Path) -> bool {
-    let results = apart(&tail(console, WINDOW)).0;
-    results.lines().any(|line| line == DONE)
+fn is_done_by_console(end: &str) -> bool {
+    apart(end).0.lines().any(|line| line == DONE)
 }
 
 fn size(path: &Path) -> u64 {
@@ -304,9 +304,8 @@ fn tail(path: &Path, bytes: u64) -> String {
 }
 
 /// The kernel's word of a panic, once the console has the whole line.
-fn panic_line(console: &Path) -> Option<String> {
-    tail(console, WINDOW)
-        .split_inclusive('\n')
+fn panic_line(end: &str) -> Option<String> {
+    end.split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
         .map(bootlog::text)
         .find(|line| line.starts_with("Kernel panic - "))
