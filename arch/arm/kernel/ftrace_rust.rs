@@ -93,24 +93,12 @@ fn is_read_only(is_core: bool) -> bool {
     cfg!(CONFIG_STRICT_KERNEL_RWX) && state >= bindings::system_states_SYSTEM_FREEING_INITMEM
 }
 
-/// Returns whether an address is in the image of the kernel, `.init.text` included. Modules are
-/// elsewhere.
-///
-/// The addresses are those that the linker gave. What `core_kernel_text()` says of `.init.text`
-/// changes before the last change of a site there: when a kprobe that the command line asks for is
-/// removed from it.
-fn is_in_image(address: usize) -> bool {
-    let start = &raw const bindings::_stext as usize;
-    let end = &raw const bindings::_end as usize;
-    (start..end).contains(&address)
-}
-
 // SAFETY: `alias` maps the page in a fixmap slot of its own, on this CPU only, which stays the same
 // while interrupts are off. Where text is not read-only it is its own alias. `publish` calls
 // assembly.
 unsafe impl Machine for Arm {
     fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
-        let is_core = is_in_image(address);
+        let is_core = backend::is_in_image(address);
         if !is_read_only(is_core) {
             return Ok(address & PAGE_MASK);
         }
@@ -318,7 +306,7 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
         };
     }
     // SAFETY: By the safety requirements.
-    unsafe { backend::init_nop::<Arm>(&locked, &exclusive, module, rec) }
+    unsafe { backend::init_nop::<Arm>(&exclusive, module, rec) }
 }
 
 /// Turns a site off.
@@ -338,7 +326,7 @@ unsafe extern "C" fn ftrace_make_nop(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_nop::<Arm>(&locked, &exclusive, &*rec, addr) }
+    unsafe { backend::make_nop::<Arm>(&exclusive, &*rec, addr) }
 }
 
 /// Turns a site on.
@@ -354,7 +342,7 @@ unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_in
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_call::<Arm>(&locked, &exclusive, &*rec, addr) }
+    unsafe { backend::make_call::<Arm>(&exclusive, &*rec, addr) }
 }
 
 /// Makes a site call something else.
@@ -375,7 +363,7 @@ unsafe extern "C" fn ftrace_modify_call(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::modify_call::<Arm>(&locked, &exclusive, &*rec, old_addr, addr) }
+    unsafe { backend::modify_call::<Arm>(&exclusive, &*rec, old_addr, addr) }
 }
 
 /// Makes the entries call another tracer.
@@ -391,7 +379,7 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
     let exclusive = unsafe { Exclusive::assume(&locked) };
     let func = func.map_or(0, |func| func as usize);
     // SAFETY: Both are where an entry calls a tracer, as `func` is.
-    let update = |ip| unsafe { backend::update_func_call::<Arm>(&locked, &exclusive, ip, func) };
+    let update = |ip| unsafe { backend::update_func_call::<Arm>(&exclusive, ip, func) };
     let ret = update(function(bindings::ftrace_call));
     #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
     if ret == 0 {

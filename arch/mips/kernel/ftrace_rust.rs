@@ -107,7 +107,7 @@ unsafe impl Arch for Mips {
     const LAYOUTS: &'static [&'static Layout] = &[&MIPS_CORE, &MIPS_MODULE];
 
     fn layout(ip: usize) -> &'static Layout {
-        if is_in_image(ip) {
+        if backend::is_in_image(ip) {
             &MIPS_CORE
         } else {
             &MIPS_MODULE
@@ -119,7 +119,7 @@ unsafe impl Arch for Mips {
     }
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
-        if !is_in_image(rec.ip) {
+        if !backend::is_in_image(rec.ip) {
             return usize_as_u32(address.wrapping_sub(ENTRY_OFFSET));
         }
         // From there ftrace asks all ops.
@@ -138,18 +138,6 @@ unsafe impl Arch for Mips {
 /// Bytes from the entry for sites of modules to that for sites of the kernel, in `ftrace_caller`
 /// and in trampolines.
 const ENTRY_OFFSET: usize = bindings::FTRACE_ENTRY_OFFSET as usize;
-
-/// Returns whether an address is in the image of the kernel, `.init.text` included. Modules are
-/// elsewhere.
-///
-/// The addresses are those that the linker gave. What `core_kernel_text()` says of `.init.text`
-/// changes before the last change of a site there: when a kprobe that the command line asks for is
-/// removed from it.
-fn is_in_image(address: usize) -> bool {
-    let start = &raw const bindings::_stext as usize;
-    let end = &raw const bindings::_end as usize;
-    (start..end).contains(&address)
-}
 
 fn function(f: unsafe extern "C" fn()) -> usize {
     f as usize
@@ -170,7 +158,7 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::init_nop::<Mips>(&locked, &exclusive, module, &*rec) }
+    unsafe { backend::init_nop::<Mips>(&exclusive, module, &*rec) }
 }
 
 /// Turns a site off.
@@ -190,7 +178,7 @@ unsafe extern "C" fn ftrace_make_nop(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_nop::<Mips>(&locked, &exclusive, &*rec, addr) }
+    unsafe { backend::make_nop::<Mips>(&exclusive, &*rec, addr) }
 }
 
 /// Turns a site on.
@@ -206,7 +194,7 @@ unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_in
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_call::<Mips>(&locked, &exclusive, &*rec, addr) }
+    unsafe { backend::make_call::<Mips>(&exclusive, &*rec, addr) }
 }
 
 /// Makes a site call something else.
@@ -226,7 +214,7 @@ unsafe extern "C" fn ftrace_modify_call(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::modify_call::<Mips>(&locked, &exclusive, &*rec, old_addr, addr) }
+    unsafe { backend::modify_call::<Mips>(&exclusive, &*rec, old_addr, addr) }
 }
 
 /// Makes the entries call another tracer.
@@ -243,7 +231,7 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
     let func = func.map_or(0, |func| func as usize);
     let ip = function(bindings::ftrace_call);
     // SAFETY: It is where the entry calls a tracer, as `func` is.
-    unsafe { backend::update_func_call::<Mips>(&locked, &exclusive, ip, func) }
+    unsafe { backend::update_func_call::<Mips>(&exclusive, ip, func) }
 }
 
 /// Turns sites on or off as their records ask for, all of them off unless `enable` is set.

@@ -237,7 +237,6 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> R
 ///
 /// `module` is null or valid. `rec` is a record of ftrace, of a site in the kernel or in `module`.
 pub unsafe fn init_nop<A: Arch>(
-    locked: &Locked,
     exclusive: &Exclusive<'_>,
     module: *const bindings::module,
     rec: &dyn_ftrace,
@@ -269,7 +268,7 @@ pub unsafe fn init_nop<A: Arch>(
         unsafe { modify_code::<A>(exclusive, stores.unit(), &stores) }?;
         Ok(())
     };
-    report(locked, init())
+    report(exclusive.locked(), init())
 }
 
 /// `ftrace_make_nop()`: turns the site of `rec`, which calls `address`, off.
@@ -278,7 +277,6 @@ pub unsafe fn init_nop<A: Arch>(
 ///
 /// `rec` is a record of ftrace, which asks for this.
 pub unsafe fn make_nop<A: Arch>(
-    locked: &Locked,
     exclusive: &Exclusive<'_>,
     rec: &dyn_ftrace,
     address: usize,
@@ -286,7 +284,7 @@ pub unsafe fn make_nop<A: Arch>(
     let on = content(State::On, A::target(rec, address));
     // SAFETY: By the safety requirements.
     let result = unsafe { change_record::<A>(exclusive, rec, on, off::<A>(rec)) };
-    report(locked, result)
+    report(exclusive.locked(), result)
 }
 
 /// `ftrace_make_call()`: makes the site of `rec`, which is off, call `address`.
@@ -295,7 +293,6 @@ pub unsafe fn make_nop<A: Arch>(
 ///
 /// As for [`make_nop`].
 pub unsafe fn make_call<A: Arch>(
-    locked: &Locked,
     exclusive: &Exclusive<'_>,
     rec: &dyn_ftrace,
     address: usize,
@@ -303,7 +300,7 @@ pub unsafe fn make_call<A: Arch>(
     let on = content(State::On, A::target(rec, address));
     // SAFETY: By the safety requirements.
     let result = unsafe { change_record::<A>(exclusive, rec, off::<A>(rec), on) };
-    report(locked, result)
+    report(exclusive.locked(), result)
 }
 
 /// `ftrace_modify_call()`: makes the site of `rec`, which calls `old`, call `new`.
@@ -312,7 +309,6 @@ pub unsafe fn make_call<A: Arch>(
 ///
 /// As for [`make_nop`].
 pub unsafe fn modify_call<A: Arch>(
-    locked: &Locked,
     exclusive: &Exclusive<'_>,
     rec: &dyn_ftrace,
     old: usize,
@@ -321,7 +317,7 @@ pub unsafe fn modify_call<A: Arch>(
     let [from, to] = [old, new].map(|address| content(State::On, A::target(rec, address)));
     // SAFETY: By the safety requirements.
     let result = unsafe { change_record::<A>(exclusive, rec, from, to) };
-    report(locked, result)
+    report(exclusive.locked(), result)
 }
 
 /// Turns `from` into `to` in the site of `rec`.
@@ -397,6 +393,19 @@ impl Request {
 /// Returns where the kernel's text is, but for `.init.text`.
 fn core_text() -> Range<usize> {
     (&raw const bindings::_stext as usize)..(&raw const bindings::_etext as usize)
+}
+
+/// Returns whether an address is in the image of the kernel, `.init.text` included. Modules are
+/// elsewhere.
+///
+/// The addresses are those that the linker gave. What `core_kernel_text()` says of `.init.text`
+/// changes before the last change of a site there: when a kprobe that the command line asks for is
+/// removed from it.
+#[inline]
+pub fn is_in_image(address: usize) -> bool {
+    let start = &raw const bindings::_stext as usize;
+    let end = &raw const bindings::_end as usize;
+    (start..end).contains(&address)
 }
 
 /// Hands over the records whose sites have to change, in runs that change alike, each in the order
@@ -535,7 +544,6 @@ impl Changes {
     /// They are what ftrace asks for, one store for each site.
     unsafe fn apply<A: Arch>(
         &self,
-        locked: &Locked,
         exclusive: &Exclusive<'_>,
         go_on: bool,
         done: &mut usize,
@@ -543,7 +551,7 @@ impl Changes {
         let mut result = Ok(());
         for part in self.0.iter() {
             // SAFETY: By the safety requirements.
-            let applied = unsafe { apply_part::<A>(locked, exclusive, part.stores(), go_on, done) };
+            let applied = unsafe { apply_part::<A>(exclusive, part.stores(), go_on, done) };
             result = result.and(applied);
             if result.is_err() && !go_on {
                 break;
@@ -579,7 +587,6 @@ impl Changes {
 ///
 /// As for [`Changes::apply`].
 unsafe fn apply_part<A: Arch>(
-    locked: &Locked,
     exclusive: &Exclusive<'_>,
     stores: &[Store],
     go_on: bool,
@@ -611,7 +618,7 @@ unsafe fn apply_part<A: Arch>(
         }
         rest = parts.next().unwrap_or_default();
     }
-    result.map_err(|fault| (record(locked, fault.address), fault.reason))
+    result.map_err(|fault| (record(exclusive.locked(), fault.address), fault.reason))
 }
 
 /// The changes that ftrace asks for, made ready while all CPUs still run.
@@ -699,17 +706,12 @@ impl<A: Arch> Plan<A> {
 
     /// Does the changes. If one is refused, no more sites are turned on; `done` is increased by the
     /// number of those that were.
-    fn apply(
-        &self,
-        locked: &Locked,
-        exclusive: &Exclusive<'_>,
-        done: &mut usize,
-    ) -> Result<(), Failure> {
+    fn apply(&self, exclusive: &Exclusive<'_>, done: &mut usize) -> Result<(), Failure> {
         // SAFETY: By the type invariants.
-        let others = unsafe { self.others.apply::<A>(locked, exclusive, true, &mut 0) };
+        let others = unsafe { self.others.apply::<A>(exclusive, true, &mut 0) };
         others.and(self.failure.map_or(Ok(()), Err))?;
         // SAFETY: By the type invariants.
-        unsafe { self.calls.apply::<A>(locked, exclusive, false, done) }
+        unsafe { self.calls.apply::<A>(exclusive, false, done) }
     }
 }
 
@@ -782,13 +784,9 @@ fn record(locked: &Locked, ip: u32) -> *const dyn_ftrace {
 }
 
 /// Does the changes that are not made yet one at a time, up to the first that is refused.
-fn apply_unplanned<A: Arch>(
-    locked: &Locked,
-    exclusive: &Exclusive<'_>,
-    enable: bool,
-) -> Result<(), Failure> {
+fn apply_unplanned<A: Arch>(exclusive: &Exclusive<'_>, enable: bool) -> Result<(), Failure> {
     let mut result = Ok(());
-    walk_updates(locked, enable, |records, request| {
+    walk_updates(exclusive.locked(), enable, |records, request| {
         for rec in records {
             if result.is_err() {
                 break;
@@ -805,8 +803,8 @@ fn apply_unplanned<A: Arch>(
 }
 
 /// Turns all sites off, whoever traces them.
-fn turn_all_off<A: Arch>(locked: &Locked, exclusive: &Exclusive<'_>) {
-    for record in records(locked) {
+fn turn_all_off<A: Arch>(exclusive: &Exclusive<'_>) {
+    for record in records(exclusive.locked()) {
         // SAFETY: Records are valid by the invariants of `Locked`.
         let rec = unsafe { &*record };
         // SAFETY: It is the address of a record.
@@ -835,17 +833,17 @@ pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
     // registered is not then: no site may call it. One that was about to be unregistered may be
     // freed: all sites but the bad one must leave it.
     let mut done = 0;
-    let mut result = plan.map_or(Ok(()), |plan| plan.apply(locked, exclusive, &mut done));
+    let mut result = plan.map_or(Ok(()), |plan| plan.apply(exclusive, &mut done));
     let whole = plan.filter(|plan| plan.is_whole);
     if whole.is_none() {
-        result = result.and_then(|()| apply_unplanned::<A>(locked, exclusive, enable));
+        result = result.and_then(|()| apply_unplanned::<A>(exclusive, enable));
     }
     if let Err((record, refusal)) = result {
         match whole {
             // SAFETY: `done` is the number of those that were done.
             Some(plan) => unsafe { plan.calls.undo::<A>(exclusive, done) },
             // Nobody knows any more which sites were on before.
-            None => turn_all_off::<A>(locked, exclusive),
+            None => turn_all_off::<A>(exclusive),
         }
         // SAFETY: `record` is a record of ftrace, or null.
         unsafe { bindings::ftrace_bug(report(locked, Err(refusal)), record.cast_mut()) };
@@ -858,7 +856,6 @@ pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
 ///
 /// `ip` is where an entry calls a tracer, and `func` is one.
 pub unsafe fn update_func_call<A: Arch>(
-    locked: &Locked,
     exclusive: &Exclusive<'_>,
     ip: usize,
     func: usize,
@@ -877,7 +874,7 @@ pub unsafe fn update_func_call<A: Arch>(
         // SAFETY: By the safety requirements.
         unsafe { change::<A>(exclusive, &A::FUNC_CALL, ip, from, to) }
     };
-    report(locked, update())
+    report(exclusive.locked(), update())
 }
 
 /// `arch_ftrace_update_code()`: does `command` with all CPUs stopped.

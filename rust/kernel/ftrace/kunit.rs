@@ -413,18 +413,18 @@ static CALLED_IP: Atomic<usize> = Atomic::new(0);
 
 /// Calls `f` with what proves that text can be changed: that of a [`Text`], which nobody else
 /// knows.
-fn exclusively<T>(f: impl FnOnce(&Locked, &Exclusive<'_>) -> T) -> T {
+fn exclusively<T>(f: impl FnOnce(&Exclusive<'_>) -> T) -> T {
     // SAFETY: ftrace has no records of the memory of a `Text`.
     let locked = unsafe { Locked::assume() };
     // SAFETY: No other CPU executes that.
     let exclusive = unsafe { Exclusive::assume(&locked) };
-    f(&locked, &exclusive)
+    f(&exclusive)
 }
 
 /// Does `stores` to the memory of a [`Text`].
 fn apply<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
     // SAFETY: Nobody else uses that memory.
-    exclusively(|_, exclusive| unsafe { text::apply::<M>(exclusive, unit, stores) })
+    exclusively(|exclusive| unsafe { text::apply::<M>(exclusive, unit, stores) })
 }
 
 /// Reads a word of text.
@@ -687,11 +687,11 @@ mod tests {
                 // SAFETY: The record is valid.
                 let ip = unsafe { (*rec).ip };
                 let [from, to] = [State::Off, State::On].map(content);
-                exclusively(|locked, exclusive| {
+                exclusively(|exclusive| {
                     // SAFETY: It is a site in the memory of a `Text`.
                     let result =
                         unsafe { backend::change::<Broken>(exclusive, arch::MODULE, ip, from, to) };
-                    backend::report(locked, result)
+                    backend::report(exclusive.locked(), result)
                 })
             };
             assert_eq!(site.call(on)?, refused(EPERM, None));

@@ -56,13 +56,13 @@ impl Locked {
 ///
 /// While one exists, so does a [`Locked`], and no other CPU executes the words for which its holder
 /// uses it: either all other CPUs are stopped, or nothing leads to these words yet.
-pub struct Exclusive<'a>(PhantomData<&'a Locked>);
+pub struct Exclusive<'a>(&'a Locked);
 
 impl<'a> Exclusive<'a> {
     /// All other CPUs are stopped.
-    pub fn stopped(_locked: &'a Locked, _stopped: &'a Stopped) -> Self {
+    pub fn stopped(locked: &'a Locked, _stopped: &'a Stopped) -> Self {
         // INVARIANT: Both arguments are borrowed for as long as the token exists.
-        Self(PhantomData)
+        Self(locked)
     }
 
     /// Takes over that no other CPU executes what is going to be changed.
@@ -71,9 +71,14 @@ impl<'a> Exclusive<'a> {
     ///
     /// Until the token is dropped, it is used for words only that no other CPU executes, since it
     /// is stopped or nothing leads to them yet.
-    pub unsafe fn assume(_locked: &'a Locked) -> Self {
+    pub unsafe fn assume(locked: &'a Locked) -> Self {
         // INVARIANT: By the safety requirements.
-        Self(PhantomData)
+        Self(locked)
+    }
+
+    /// Returns the proof that ftrace has called.
+    pub fn locked(&self) -> &'a Locked {
+        self.0
     }
 }
 
