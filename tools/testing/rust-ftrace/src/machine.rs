@@ -474,6 +474,37 @@ pub const MACHINES: &[Machine] = &[
         machine: &["-M", "vexpress-a15", "-m", "512", "-nic", "none"],
         ..ARM_BOARD
     },
+    Machine {
+        name: "vexpress-a9",
+        dtb: Some("arm/vexpress-v2p-ca9.dtb"),
+        cpus: 4,
+        machine: &["-M", "vexpress-a9", "-m", "512", "-nic", "none"],
+        ..ARM_BOARD
+    },
+    // One CPU under a kernel for several.
+    Machine {
+        name: "cubieboard",
+        dtb: Some("allwinner/sun4i-a10-cubieboard.dtb"),
+        console: "ttyS0",
+        cpus: 1,
+        machine: &["-M", "cubieboard", "-m", "512", "-nic", "none"],
+        ..ARM_BOARD
+    },
+    Machine {
+        name: "bpim2u",
+        dtb: Some("allwinner/sun8i-r40-bananapi-m2-ultra.dtb"),
+        console: "ttyS0",
+        cpus: 4,
+        machine: &["-M", "bpim2u", "-nic", "none"],
+        ..ARM_BOARD
+    },
+    Machine {
+        name: "mcimx7d-sabre",
+        dtb: Some("nxp/imx/imx7d-sdb.dtb"),
+        console: "ttymxc0",
+        machine: &["-M", "mcimx7d-sabre", "-m", "512", "-nic", "none"],
+        ..ARM_BOARD
+    },
 ];
 
 impl Machine {
