@@ -8,7 +8,7 @@ TOGGLES ?= 100
 export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT
 
 CARGO ?= cargo
-harness = $(CARGO) run --quiet --locked --release \
+harness = $(CARGO) run --quiet --locked --release --package rust-ftrace \
 	--manifest-path tools/testing/rust-ftrace/Cargo.toml \
 	--target-dir build/cargo -- $@
 

@@ -17,7 +17,7 @@ use crate::program::Program;
 type Values = [Option<u32>; 32];
 
 /// The known targets of indirect calls and jumps in the function that starts at `start`.
-pub fn targets(program: &Program, start: u32) -> Result<HashMap<u32, u32>> {
+pub fn targets(program: &Program<'_>, start: u32) -> Result<HashMap<u32, u32>> {
     let mut states: HashMap<u32, Values> = HashMap::from([(start, [None; 32])]);
     let mut work = vec![start];
     while let Some(address) = work.pop() {

@@ -70,7 +70,7 @@ pub mod system;
 pub mod trace;
 
 // The attribute names the folder in which the modules inside are looked up.
-#[path = "../../../../../rust/kernel/ftrace"]
+#[path = "../../../../../../rust/kernel/ftrace"]
 mod ftrace {
     pub mod insn;
     pub mod site;

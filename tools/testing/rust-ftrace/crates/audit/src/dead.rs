@@ -59,7 +59,7 @@ pub struct Reads {
 }
 
 /// Follows all paths from all sites.
-pub fn reads(program: &Program, sites: &[Site]) -> Result<Reads> {
+pub fn reads(program: &Program<'_>, sites: &[Site]) -> Result<Reads> {
     let callees = Callees {
         with_sites: sites::functions(program.image, sites),
         results: RefCell::default(),
@@ -89,7 +89,7 @@ pub fn reads(program: &Program, sites: &[Site]) -> Result<Reads> {
 }
 
 /// Whether the site's function writes a register ahead of the site.
-fn is_set_before(program: &Program, site: &Site, register: Regs) -> Result<bool> {
+fn is_set_before(program: &Program<'_>, site: &Site, register: Regs) -> Result<bool> {
     let Some(function) = program.image.function(site.ip) else {
         return Ok(true);
     };

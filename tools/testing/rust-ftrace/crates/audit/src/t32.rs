@@ -72,7 +72,7 @@ impl Decoder {
     }
 }
 
-fn sets_flags(name: &str, detail: &ArmInsnDetail) -> bool {
+fn sets_flags(name: &str, detail: &ArmInsnDetail<'_>) -> bool {
     detail.update_flags() || COMPARE.contains(&name)
 }
 

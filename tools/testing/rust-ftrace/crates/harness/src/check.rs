@@ -249,8 +249,10 @@ impl Check<'_> {
     fn host(&mut self) -> Result<()> {
         for manifest in manifests(&self.ctx.paths.repo)? {
             let dir = manifest.parent().context("a manifest without a folder")?;
-            let name = dir.file_name().unwrap_or_default().to_string_lossy();
-            let suite = format!("host/{name}");
+            let suite = match dir.file_name().unwrap_or_default().to_string_lossy() {
+                name if name == "harness" => "host/rust-ftrace".to_owned(),
+                name => format!("host/{name}"),
+            };
             if !self.filter.wants(&suite, None) {
                 continue;
             }
@@ -857,7 +859,8 @@ fn log_name(suite: &str, case: &str) -> String {
 /// The manifests of our host crates.
 fn manifests(repo: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in WalkDir::new(repo.join("tools")).sort_by_file_name() {
+    let crates = repo.join("tools/testing/rust-ftrace/crates");
+    for entry in WalkDir::new(crates).sort_by_file_name() {
         let entry = entry?;
         if entry.file_name() == "Cargo.toml" {
             found.push(entry.into_path());

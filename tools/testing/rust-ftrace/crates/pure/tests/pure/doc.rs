@@ -97,7 +97,7 @@ fn table((layout, compiled, target): (&Layout, &str, &str)) -> String {
 
 #[test]
 fn tables_are_those_of_the_code() {
-    let page = "../../../../Documentation/trace/ftrace-rust.rst";
+    let page = "../../../../../Documentation/trace/ftrace-rust.rst";
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let page = std::fs::read_to_string(&page)
         .unwrap_or_else(|error| panic!("{}: {error}", page.display()));

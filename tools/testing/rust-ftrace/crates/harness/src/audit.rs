@@ -12,7 +12,7 @@ use crate::guest::BAD_SITES;
 use crate::kbuild::Kernel;
 use crate::Context;
 
-pub fn audit(ctx: &Context, kernel: &Kernel) -> Result<()> {
+pub fn audit(ctx: &Context, kernel: &Kernel<'_>) -> Result<()> {
     let mut files = kernel.modules()?;
     files.retain(|file| !is_bad_on_purpose(file));
     files.push(kernel.vmlinux());

@@ -99,7 +99,7 @@ fn publisher(isa: Isa) -> &'static str {
 }
 
 /// What is wrong with the code that changes text.
-pub fn check(program: &Program, sites: &[Site]) -> Result<Vec<String>> {
+pub fn check(program: &Program<'_>, sites: &[Site]) -> Result<Vec<String>> {
     let path = Path {
         program,
         traced: sites::functions(program.image, sites),

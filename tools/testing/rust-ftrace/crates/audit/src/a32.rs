@@ -125,8 +125,8 @@ fn unknown(word: u32) -> Option<Insn> {
 /// arithmetic that sets flags.
 pub fn describe(
     capstone: &Capstone,
-    insn: &capstone::Insn,
-    sets_flags: impl Fn(&str, &ArmInsnDetail) -> bool,
+    insn: &capstone::Insn<'_>,
+    sets_flags: impl Fn(&str, &ArmInsnDetail<'_>) -> bool,
 ) -> Result<Option<Insn>> {
     let name = capstone.insn_name(insn.id()).unwrap_or_default();
     let detail = capstone.insn_detail(insn)?;

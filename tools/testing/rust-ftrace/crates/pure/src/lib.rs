@@ -4,7 +4,7 @@
 //! builds.
 
 // The attribute names the folder in which the modules inside are looked up.
-#[path = "../../../../../rust/kernel/ftrace"]
+#[path = "../../../../../../rust/kernel/ftrace"]
 mod ftrace {
     pub mod insn;
     pub mod site;

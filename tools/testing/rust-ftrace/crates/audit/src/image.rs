@@ -343,7 +343,7 @@ impl Image {
     }
 }
 
-fn isa(file: &File) -> Result<Isa> {
+fn isa(file: &File<'_>) -> Result<Isa> {
     let FileFlags::Elf { e_flags, .. } = file.flags() else {
         bail!("not ELF");
     };
@@ -371,7 +371,7 @@ struct Loader {
 }
 
 impl Loader {
-    fn lay_out(&mut self, file: &File, isa: Isa, module: bool) -> Result<()> {
+    fn lay_out(&mut self, file: &File<'_>, isa: Isa, module: bool) -> Result<()> {
         let code_is_little = file.is_little_endian() || is_be8(file);
         let mut next = MODULE_BASE;
         for section in file.sections() {
@@ -418,7 +418,7 @@ impl Loader {
         Ok(())
     }
 
-    fn place_symbols(&mut self, file: &File, isa: Isa, module: bool) -> Result<()> {
+    fn place_symbols(&mut self, file: &File<'_>, isa: Isa, module: bool) -> Result<()> {
         let mut external = EXTERN_BASE;
         for symbol in file.symbols() {
             let name = symbol.name().unwrap_or_default();
@@ -468,7 +468,7 @@ impl Loader {
     }
 
     /// Does what the module loader will do.
-    fn relocate(&mut self, file: &File, isa: Isa) -> Result<()> {
+    fn relocate(&mut self, file: &File<'_>, isa: Isa) -> Result<()> {
         for section in file.sections() {
             let Some(&index) = self.index.get(&section.index()) else {
                 continue;
@@ -557,7 +557,7 @@ impl Loader {
     }
 }
 
-fn is_be8(file: &File) -> bool {
+fn is_be8(file: &File<'_>) -> bool {
     matches!(file.flags(), FileFlags::Elf { e_flags, .. }
         if file.architecture() == Architecture::Arm && e_flags & elf::EF_ARM_BE8 != 0)
 }
