@@ -3,26 +3,34 @@
 //! A32 instructions, and what they have in common with T32's.
 
 use anyhow::Result;
-use capstone::arch::arm::ArchExtraMode;
-use capstone::arch::arm::ArchMode;
-use capstone::arch::arm::ArmCC;
-use capstone::arch::arm::ArmInsnDetail;
-use capstone::arch::arm::ArmOperand;
-use capstone::arch::arm::ArmOperandType;
-use capstone::arch::arm::ArmReg;
-use capstone::arch::arm::ArmShift;
-use capstone::arch::BuildsCapstone as _;
-use capstone::arch::BuildsCapstoneExtraMode as _;
-use capstone::arch::DetailsArchInsn as _;
-use capstone::Capstone;
-use capstone::RegId;
+use capstone::{
+    arch::{
+        arm::{
+            ArchExtraMode,
+            ArchMode,
+            ArmCC,
+            ArmInsnDetail,
+            ArmOperand,
+            ArmOperandType,
+            ArmReg,
+            ArmShift, //
+        },
+        BuildsCapstone as _,
+        BuildsCapstoneExtraMode as _,
+        DetailsArchInsn as _, //
+    },
+    Capstone,
+    RegId, //
+};
 
-use crate::insn::Flags;
-use crate::insn::Flow;
-use crate::insn::Insn;
-use crate::insn::Regs;
-use crate::insn::Slot;
-use crate::insn::ALWAYS;
+use crate::insn::{
+    Flags,
+    Flow,
+    Insn,
+    Regs,
+    Slot,
+    ALWAYS, //
+};
 
 const IP: Regs = 1 << 12;
 const LR: Regs = 1 << 14;

@@ -8,10 +8,14 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use crate::insn::Flow;
-use crate::mips;
-use crate::program::Edge;
-use crate::program::Program;
+use crate::{
+    insn::Flow,
+    mips,
+    program::{
+        Edge,
+        Program, //
+    },
+};
 
 /// What general registers hold, as far as that is known.
 type Values = [Option<u32>; 32];

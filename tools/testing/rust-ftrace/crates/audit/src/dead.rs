@@ -19,25 +19,39 @@
 //! statements call others that preserve more than the convention asks for, any other call is not
 //! taken to write anything but results, and those only if the callee writes them.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::{
+    cell::RefCell,
+    collections::{
+        BTreeMap,
+        HashMap,
+        HashSet, //
+    },
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 
-use crate::a32;
-use crate::insn::Flags;
-use crate::insn::Flow;
-use crate::insn::Insn;
-use crate::insn::Regs;
-use crate::insn::Slot;
-use crate::insn::ALWAYS;
-use crate::program::Edge;
-use crate::program::Program;
-use crate::sites;
-use crate::sites::Site;
+use crate::{
+    a32,
+    insn::{
+        Flags,
+        Flow,
+        Insn,
+        Regs,
+        Slot,
+        ALWAYS, //
+    },
+    program::{
+        Edge,
+        Program, //
+    },
+    sites::{
+        self,
+        Site, //
+    },
+};
 
 /// A register that is read although a tracer may have changed it.
 #[derive(Clone, Debug)]

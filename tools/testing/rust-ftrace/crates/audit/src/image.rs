@@ -2,30 +2,40 @@
 
 //! A linked kernel or a module as it will be in memory: relocated words, functions, tables.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::fs;
-use std::ops::Range;
-use std::path::Path;
+use std::{
+    collections::{
+        BTreeMap,
+        HashMap, //
+    },
+    fs,
+    ops::Range,
+    path::Path, //
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
-use ftrace_pure::insn::t32;
-use ftrace_pure::site::Unit;
-use object::elf;
-use object::Architecture;
-use object::File;
-use object::FileFlags;
-use object::Object as _;
-use object::ObjectKind;
-use object::ObjectSection as _;
-use object::ObjectSymbol as _;
-use object::RelocationFlags;
-use object::RelocationTarget;
-use object::SectionFlags;
-use object::SectionIndex;
-use object::SymbolKind;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
+use ftrace_pure::{
+    insn::t32,
+    site::Unit, //
+};
+use object::{
+    elf,
+    Architecture,
+    File,
+    FileFlags,
+    Object as _,
+    ObjectKind,
+    ObjectSection as _,
+    ObjectSymbol as _,
+    RelocationFlags,
+    RelocationTarget,
+    SectionFlags,
+    SectionIndex,
+    SymbolKind, //
+};
 
 /// Where a module is laid out for the audit, and what it does not define: all within reach of one
 /// another by `bl` and by `jal`.

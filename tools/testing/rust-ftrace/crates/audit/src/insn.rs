@@ -4,11 +4,15 @@
 
 use anyhow::Result;
 
-use crate::a32;
-use crate::image::Image;
-use crate::image::Isa;
-use crate::mips;
-use crate::t32;
+use crate::{
+    a32,
+    image::{
+        Image,
+        Isa, //
+    },
+    mips,
+    t32, //
+};
 
 /// Registers, a bit for each.
 pub type Regs = u64;

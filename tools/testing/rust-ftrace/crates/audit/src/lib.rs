@@ -8,12 +8,16 @@
 //! | `dead` | no register that the entry or a tracer changes is in use at a site |
 //! | `path` | while text changes nothing runs that can be traced, and nothing panics |
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::Path, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 use ftrace_pure::site::MIPS_FUNC_CALL;
 
 mod a32;
@@ -30,8 +34,10 @@ mod t32;
 #[cfg(test)]
 mod tests;
 
-use image::Image;
-use image::Isa;
+use image::{
+    Image,
+    Isa, //
+};
 use program::Program;
 
 /// What an image was found to be.

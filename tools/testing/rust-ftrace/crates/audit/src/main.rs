@@ -2,8 +2,10 @@
 
 //! The audit as a program.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{
+    path::PathBuf,
+    process::ExitCode, //
+};
 
 use anyhow::Result;
 use clap::Parser;

@@ -3,20 +3,30 @@
 //! MIPS32 instructions, release 2 and release 6.
 
 use anyhow::Result;
-use capstone::arch::mips::ArchMode;
-use capstone::arch::mips::MipsOperand;
-use capstone::arch::mips::MipsReg;
-use capstone::arch::BuildsCapstone as _;
-use capstone::arch::DetailsArchInsn as _;
-use capstone::Capstone;
-use capstone::RegId;
+use capstone::{
+    arch::{
+        mips::{
+            ArchMode,
+            MipsOperand,
+            MipsReg, //
+        },
+        BuildsCapstone as _,
+        DetailsArchInsn as _, //
+    },
+    Capstone,
+    RegId, //
+};
 use ftrace_pure::insn::mips;
 
-use crate::image::Isa;
-use crate::insn::Flow;
-use crate::insn::Insn;
-use crate::insn::Regs;
-use crate::insn::Slot;
+use crate::{
+    image::Isa,
+    insn::{
+        Flow,
+        Insn,
+        Regs,
+        Slot, //
+    },
+};
 
 /// The DSP extension's further accumulators, 0 for `hi` and `lo`: where those instructions name
 /// them that read one, and where others do.

@@ -11,28 +11,44 @@
 //! helpers because C and Rust call one another through them, `run` because its address is taken,
 //! `apply` because it says so. If one is missing, that is an error.
 
-use std::cell::RefCell;
-use std::collections::hash_map::Entry;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::{
+    cell::RefCell,
+    collections::{
+        hash_map::Entry,
+        BTreeMap,
+        BTreeSet,
+        HashMap,
+        HashSet, //
+    },
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 use rustc_demangle::demangle;
 
-use crate::a32;
-use crate::constants;
-use crate::image::Function;
-use crate::image::Isa;
-use crate::insn::Flow;
-use crate::insn::Insn;
-use crate::program::Edge;
-use crate::program::Program;
-use crate::sites;
-use crate::sites::Site;
+use crate::{
+    a32,
+    constants,
+    image::{
+        Function,
+        Isa, //
+    },
+    insn::{
+        Flow,
+        Insn, //
+    },
+    program::{
+        Edge,
+        Program, //
+    },
+    sites::{
+        self,
+        Site, //
+    }, //
+};
 
 /// Does all stores to a site and publishes them.
 const APPLY: &[&str] = &["kernel::ftrace::text::apply::<ftrace_rust::"];

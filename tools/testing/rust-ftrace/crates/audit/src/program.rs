@@ -2,26 +2,38 @@
 
 //! The flow of control through an image.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::collections::HashSet;
-use std::ops::Range;
+use std::{
+    cell::RefCell,
+    collections::{
+        HashMap,
+        HashSet, //
+    },
+    ops::Range, //
+};
 
-use anyhow::bail;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Result, //
+};
 
-use crate::image::Function;
-use crate::image::Image;
-use crate::image::Isa;
-use crate::image::EX_TABLE;
-use crate::image::JUMP_TABLE;
-use crate::image::MCOUNT_LOC;
-use crate::image::PADS;
-use crate::insn::Decoder;
-use crate::insn::Flow;
-use crate::insn::Insn;
-use crate::insn::Slot;
-use crate::t32;
+use crate::{
+    image::{
+        Function,
+        Image,
+        Isa,
+        EX_TABLE,
+        JUMP_TABLE,
+        MCOUNT_LOC,
+        PADS, //
+    },
+    insn::{
+        Decoder,
+        Flow,
+        Insn,
+        Slot, //
+    },
+    t32, //
+};
 
 /// An image with its instructions decoded on demand.
 pub struct Program<'a> {

@@ -5,21 +5,27 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use ftrace_pure::insn::mips;
-use ftrace_pure::site::Layout;
-use ftrace_pure::site::State;
-use ftrace_pure::site::A32_MCOUNT;
-use ftrace_pure::site::A32_PADS;
-use ftrace_pure::site::MAX_WORDS;
-use ftrace_pure::site::MIPS_CORE;
-use ftrace_pure::site::MIPS_MODULE;
-use ftrace_pure::site::T32_MCOUNT;
-use ftrace_pure::site::T32_PADS;
+use ftrace_pure::{
+    insn::mips,
+    site::{
+        Layout,
+        State,
+        A32_MCOUNT,
+        A32_PADS,
+        MAX_WORDS,
+        MIPS_CORE,
+        MIPS_MODULE,
+        T32_MCOUNT,
+        T32_PADS, //
+    },
+};
 
-use crate::image::Image;
-use crate::image::Isa;
-use crate::image::MCOUNT_LOC;
-use crate::image::PADS;
+use crate::image::{
+    Image,
+    Isa,
+    MCOUNT_LOC,
+    PADS, //
+};
 
 /// Bytes of `move at, ra` and of what sets `$12`, ahead of [`MIPS_CORE`].
 const MIPS_CORE_AHEAD: u32 = 8;

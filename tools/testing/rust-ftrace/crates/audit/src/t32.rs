@@ -3,13 +3,21 @@
 //! T32 instructions.
 
 use anyhow::Result;
-use capstone::arch::arm::ArchMode;
-use capstone::arch::arm::ArmInsnDetail;
-use capstone::arch::BuildsCapstone as _;
-use capstone::Capstone;
+use capstone::{
+    arch::{
+        arm::{
+            ArchMode,
+            ArmInsnDetail, //
+        },
+        BuildsCapstone as _, //
+    },
+    Capstone, //
+};
 
-use crate::a32;
-use crate::insn::Insn;
+use crate::{
+    a32,
+    insn::Insn, //
+};
 
 /// 16-bit `udf`, which the disassembler does not know everywhere.
 const UDF: u16 = 0xde00;
@@ -79,9 +87,13 @@ fn sets_flags(name: &str, detail: &ArmInsnDetail<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::a32::FLAGS;
-    use crate::insn::Flow;
-    use crate::insn::ALWAYS;
+    use crate::{
+        a32::FLAGS,
+        insn::{
+            Flow,
+            ALWAYS, //
+        },
+    };
 
     const IP: u64 = 1 << 12;
     const LR: u64 = 1 << 14;

@@ -2,18 +2,24 @@
 
 //! Kernels made by hand: each has something that the audit must find, or must not take for it.
 
-use ftrace_pure::insn::a32;
-use ftrace_pure::insn::mips;
-use ftrace_pure::insn::t32;
+use ftrace_pure::insn::{
+    a32,
+    mips,
+    t32, //
+};
 
-use crate::constants;
-use crate::dead;
-use crate::image::fake::Kernel;
-use crate::image::Image;
-use crate::image::Isa;
-use crate::path;
-use crate::program::Program;
-use crate::sites;
+use crate::{
+    constants,
+    dead,
+    image::{
+        fake::Kernel,
+        Image,
+        Isa, //
+    },
+    path,
+    program::Program,
+    sites, //
+};
 
 const APPLY: &str =
     "_RINvNtNtCs1EKtwoKEMO2_6kernel6ftrace4text5applyNtCsbJhM0o4XPi2_11ftrace_rust3ArmEBL_";

@@ -7,19 +7,27 @@
 //! what it downloads by the archive's signature; we then keep the package with its SHA-256, so
 //! that a later use needs no network and trusts no half file.
 
-use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    fs,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command,
+    time::Duration, //
+};
 
-use anyhow::ensure;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    ensure,
+    Context as _,
+    Result, //
+};
 
-use crate::files;
-use crate::ui::Step;
-use crate::Context;
+use crate::{
+    files,
+    ui::Step,
+    Context, //
+};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const PUBLIC_MIRROR: &str = "http://deb.debian.org/debian";

@@ -4,13 +4,17 @@
 
 use std::path::Path;
 
-use anyhow::bail;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Result, //
+};
 use ftrace_audit::Report;
 
-use crate::guest::BAD_SITES;
-use crate::kbuild::Kernel;
-use crate::Context;
+use crate::{
+    guest::BAD_SITES,
+    kbuild::Kernel,
+    Context, //
+};
 
 pub fn audit(ctx: &Context, kernel: &Kernel<'_>) -> Result<()> {
     let mut files = kernel.modules()?;

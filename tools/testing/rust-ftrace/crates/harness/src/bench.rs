@@ -10,38 +10,54 @@
 mod plot;
 mod profile;
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::fs;
-use std::fs::File;
-use std::io::BufReader;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::Command;
-use std::thread;
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt::Write as _,
+    fs::{
+        self,
+        File, //
+    },
+    io::BufReader,
+    os::unix::net::UnixStream,
+    path::Path,
+    process::Command,
+    thread, //
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 
-use crate::apt::output;
-use crate::counter::Counter;
-use crate::counter::Function;
-use crate::counter::Registers;
-use crate::counter::Sockets;
-use crate::counter::Span;
-use crate::guest::Guest;
-use crate::guest::QUIET_BOOT;
-use crate::kbuild::Backend;
-use crate::kbuild::Kernel;
-use crate::machine;
-use crate::machine::Machine;
-use crate::qemu::Limits;
-use crate::report;
-use crate::setup;
-use crate::Context;
-use crate::Source;
+use crate::{
+    apt::output,
+    counter::{
+        Counter,
+        Function,
+        Registers,
+        Sockets,
+        Span, //
+    },
+    guest::{
+        Guest,
+        QUIET_BOOT, //
+    },
+    kbuild::{
+        Backend,
+        Kernel, //
+    },
+    machine::{
+        self,
+        Machine, //
+    },
+    qemu::Limits,
+    report,
+    setup,
+    Context,
+    Source, //
+};
 
 /// The guest's clock counts instructions and skips idle time. Only one processor can be counted.
 const CLOCK: &[&str] = &[

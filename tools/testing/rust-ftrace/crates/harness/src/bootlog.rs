@@ -2,8 +2,10 @@
 
 //! What a kernel log says: the boot self-tests' verdicts, faults, the backend's boot line.
 
-use crate::results::Case;
-use crate::results::Outcome;
+use crate::results::{
+    Case,
+    Outcome, //
+};
 
 /// Start of the line in which the Rust backend says what it is.
 const BACKEND: &str = "ftrace_rust:";

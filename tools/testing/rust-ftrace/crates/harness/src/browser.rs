@@ -2,29 +2,45 @@
 
 //! A headless Chromium, told what to do by its DevTools protocol over a pipe.
 
-use std::fs::File;
-use std::io::Read;
-use std::io::Write;
-use std::os::fd::AsFd;
-use std::path::Path;
-use std::process::ChildStdin;
-use std::process::ChildStdout;
-use std::process::Command;
-use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
+use std::{
+    fs::File,
+    io::{
+        Read,
+        Write, //
+    },
+    os::fd::AsFd,
+    path::Path,
+    process::{
+        ChildStdin,
+        ChildStdout,
+        Command,
+        Stdio, //
+    },
+    time::{
+        Duration,
+        Instant, //
+    },
+};
 
-use anyhow::bail;
-use anyhow::ensure;
-use anyhow::Context as _;
-use anyhow::Result;
-use nix::poll::poll;
-use nix::poll::PollFd;
-use nix::poll::PollFlags;
-use nix::poll::PollTimeout;
-use nix::unistd::geteuid;
-use serde_json::json;
-use serde_json::Value;
+use anyhow::{
+    bail,
+    ensure,
+    Context as _,
+    Result, //
+};
+use nix::{
+    poll::{
+        poll,
+        PollFd,
+        PollFlags,
+        PollTimeout, //
+    },
+    unistd::geteuid, //
+};
+use serde_json::{
+    json,
+    Value, //
+};
 use tempfile::TempDir;
 
 use crate::ui::Group;

@@ -2,57 +2,81 @@
 
 //! `make check`: every test, one table, one JUnit file.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command,
+    thread,
+    time::{
+        Duration,
+        Instant, //
+    },
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 use walkdir::WalkDir;
 
-use crate::audit;
-use crate::bootlog;
-use crate::compare;
-use crate::doctor;
-use crate::files;
-use crate::fuzz;
-use crate::fuzz::Rounds;
-use crate::guest;
-use crate::guest::Guest;
-use crate::guest::QUIET_BOOT;
-use crate::install;
-use crate::kbuild::Backend;
-use crate::kbuild::Kernel;
-use crate::kbuild::Toolchain;
-use crate::known::Known;
-use crate::kselftest;
-use crate::ktap;
-use crate::machine;
-use crate::machine::Machine;
-use crate::machine::TestedBy;
-use crate::machine::KUNIT;
-use crate::machine::MACHINES;
-use crate::overlay::Series;
-use crate::page;
-use crate::qemu::Limits;
-use crate::qemu::Output;
-use crate::report::About;
-use crate::report::Report;
-use crate::results::Case;
-use crate::results::Counts;
-use crate::results::Outcome;
-use crate::results::Results;
-use crate::results::Suite;
-use crate::rootfs;
-use crate::setup;
-use crate::Check as Asked;
-use crate::Context;
+use crate::{
+    audit,
+    bootlog,
+    compare,
+    doctor,
+    files,
+    fuzz::{
+        self,
+        Rounds, //
+    },
+    guest::{
+        self,
+        Guest,
+        QUIET_BOOT, //
+    },
+    install,
+    kbuild::{
+        Backend,
+        Kernel,
+        Toolchain, //
+    },
+    known::Known,
+    kselftest,
+    ktap,
+    machine::{
+        self,
+        Machine,
+        TestedBy,
+        KUNIT,
+        MACHINES, //
+    },
+    overlay::Series,
+    page,
+    qemu::{
+        Limits,
+        Output, //
+    },
+    report::{
+        About,
+        Report, //
+    },
+    results::{
+        Case,
+        Counts,
+        Outcome,
+        Results,
+        Suite, //
+    },
+    rootfs,
+    setup,
+    Check as Asked,
+    Context, //
+};
 
 /// How much larger the kernel's text may be than with the C backend, in percent.
 const TEXT_GROWTH: u64 = 1;

@@ -2,13 +2,17 @@
 
 //! The C backend's results beside the Rust backend's: there may be no test that is worse in Rust.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    time::Duration, //
+};
 
-use crate::results::Case;
-use crate::results::Counts;
-use crate::results::Outcome;
-use crate::results::Suite;
+use crate::results::{
+    Case,
+    Counts,
+    Outcome,
+    Suite, //
+};
 
 /// One test with both backends. A backend that has no result did not run it.
 pub struct Row<'a> {
@@ -139,8 +143,10 @@ fn rows<'a>(c: &'a [Case], rust: &'a [Case]) -> Vec<Row<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::*;
-    use super::*;
+    use super::{
+        Outcome::*,
+        *, //
+    };
 
     fn suite(name: &str, cases: &[(&str, Outcome)]) -> Suite {
         Suite {

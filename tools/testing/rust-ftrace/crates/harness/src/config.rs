@@ -2,13 +2,17 @@
 
 //! Kernel configuration: fragments, merged and held against what Kconfig made of them.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path, //
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 use walkdir::WalkDir;
 
 /// Options by name, without `CONFIG_`. The value of one that is not set is `n`.

@@ -6,21 +6,31 @@
 //! its monitor: it needs nothing in the guest, which executes the same instructions as ever, and
 //! works before the kernel has a clock.
 
-use std::ffi::OsString;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::{
+    ffi::OsString,
+    io::{
+        BufRead,
+        BufReader,
+        Read,
+        Write, //
+    },
+    os::unix::net::UnixStream,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    thread,
+    time::{
+        Duration,
+        Instant, //
+    },
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 
 /// How long QEMU may take to open its sockets.
 const START: Duration = Duration::from_secs(10);
@@ -277,8 +287,9 @@ impl<S: Read + Write> Counter<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io;
+
+    use super::*;
 
     /// Takes what is written and gives what was prepared.
     struct Fake {

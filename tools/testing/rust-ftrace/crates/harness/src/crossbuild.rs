@@ -3,23 +3,33 @@
 //! Programs for machines that Debian has no packages for, built from Debian's source packages by
 //! its cross compilers, each without shared libraries.
 
-use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{
+    fs,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 
-use crate::apt;
-use crate::apt::output;
-use crate::apt::Apt;
-use crate::config;
-use crate::files;
-use crate::kbuild::jobs;
-use crate::machine::Machine;
-use crate::ui::Step;
-use crate::Context;
+use crate::{
+    apt::{
+        self,
+        output,
+        Apt, //
+    },
+    config,
+    files,
+    kbuild::jobs,
+    machine::Machine,
+    ui::Step,
+    Context, //
+};
 
 /// A source package of Debian's and how to build it.
 struct Recipe {

@@ -2,23 +2,35 @@
 
 //! The tools that the host needs: yours, minimum, how to get it.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{
+    collections::BTreeSet,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command, //
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 
-use crate::apt;
-use crate::apt::output;
-use crate::apt::Apt;
-use crate::browser;
-use crate::machine;
-use crate::machine::Machine;
-use crate::source::Version;
-use crate::Context;
+use crate::{
+    apt::{
+        self,
+        output,
+        Apt, //
+    },
+    browser,
+    machine::{
+        self,
+        Machine, //
+    },
+    source::Version,
+    Context, //
+};
 
 /// How a tool is found.
 enum Probe {
@@ -28,8 +40,10 @@ enum Probe {
     File(&'static str),
 }
 
-use Probe::File;
-use Probe::Says;
+use Probe::{
+    File,
+    Says, //
+};
 
 struct Tool {
     name: &'static str,

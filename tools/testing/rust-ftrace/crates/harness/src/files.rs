@@ -2,19 +2,31 @@
 
 //! Files that are whole or not there.
 
-use std::fs;
-use std::fs::File;
-use std::fs::Permissions;
-use std::io;
-use std::io::Write;
-use std::os::unix::fs::symlink;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::{
+    fs::{
+        self,
+        File,
+        Permissions, //
+    },
+    io::{
+        self,
+        Write, //
+    },
+    os::unix::fs::{
+        symlink,
+        PermissionsExt, //
+    },
+    path::Path, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
-use sha2::Digest;
-use sha2::Sha256;
+use anyhow::{
+    Context as _,
+    Result, //
+};
+use sha2::{
+    Digest,
+    Sha256, //
+};
 
 /// Writes a file under another name first, so that no reader finds half of it.
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {

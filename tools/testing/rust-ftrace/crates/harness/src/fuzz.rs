@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use fastrand::Rng;
 
-use crate::bootlog;
-use crate::files;
+use crate::{
+    bootlog,
+    files, //
+};
 
 /// How many writers a round has.
 const WRITERS: usize = 3;
@@ -418,8 +420,10 @@ pub fn last_round(console: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::fs;
+    use std::{
+        collections::BTreeSet,
+        fs, //
+    };
 
     use super::*;
 

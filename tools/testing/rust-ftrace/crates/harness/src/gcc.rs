@@ -3,22 +3,32 @@
 //! A gcc for kernels that the host's is too old for: Debian's packages of a later release,
 //! unpacked, with the libraries that it needs. The assembler and the linker are the host's.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 use walkdir::WalkDir;
 
-use crate::apt;
-use crate::apt::Apt;
-use crate::files;
-use crate::machine::Machine;
-use crate::ui::Step;
-use crate::Context;
+use crate::{
+    apt::{
+        self,
+        Apt, //
+    },
+    files,
+    machine::Machine,
+    ui::Step,
+    Context, //
+};
 
 /// The suite that it comes from.
 const SUITE: &str = "trixie";

@@ -2,31 +2,47 @@
 
 //! A kernel with its root file system, ready to boot; the commands `run` and `shell`.
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::path::PathBuf;
+use std::{
+    ffi::OsString,
+    path::{
+        Path,
+        PathBuf, //
+    },
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 
-use crate::bootlog;
-use crate::files;
-use crate::kbuild::Backend;
-use crate::kbuild::Kernel;
-use crate::kbuild::Toolchain;
-use crate::machine;
-use crate::machine::Machine;
-use crate::qemu::Boot;
-use crate::qemu::Limits;
-use crate::qemu::Output;
-use crate::rootfs;
-use crate::rootfs::List;
-use crate::setup;
-use crate::ui;
-use crate::userland;
-use crate::Context;
-use crate::Source;
+use crate::{
+    bootlog,
+    files,
+    kbuild::{
+        Backend,
+        Kernel,
+        Toolchain, //
+    },
+    machine::{
+        self,
+        Machine, //
+    },
+    qemu::{
+        Boot,
+        Limits,
+        Output, //
+    },
+    rootfs::{
+        self,
+        List, //
+    },
+    setup,
+    ui,
+    userland,
+    Context,
+    Source, //
+};
 
 /// Keeps a boot short where its tests are not wanted: any tracer named on the command line turns
 /// the boot self-tests off, but for the ring buffer's.

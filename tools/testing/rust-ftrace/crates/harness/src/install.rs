@@ -14,34 +14,54 @@
 //! Everything that takes disk space happens before `journal.json` appears; from there on files
 //! are only renamed and removed. Whoever finds a journal goes back to the tree's own files.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::fs;
-use std::fs::File;
-use std::fs::Permissions;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::SystemTime;
+use std::{
+    collections::{
+        BTreeMap,
+        BTreeSet, //
+    },
+    fs::{
+        self,
+        File,
+        Permissions, //
+    },
+    os::unix::fs::{
+        MetadataExt,
+        PermissionsExt, //
+    },
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command,
+    time::SystemTime, //
+};
 
-use anyhow::bail;
-use anyhow::ensure;
-use anyhow::Context as _;
-use anyhow::Result;
-use serde::Deserialize;
-use serde::Serialize;
+use anyhow::{
+    bail,
+    ensure,
+    Context as _,
+    Result, //
+};
+use serde::{
+    Deserialize,
+    Serialize, //
+};
 
-use crate::apt::output;
-use crate::files;
-use crate::overlay::without_git_environment;
-use crate::overlay::Content;
-use crate::overlay::Plan;
-use crate::overlay::Series;
-use crate::source;
-use crate::source::Version;
-use crate::Context;
+use crate::{
+    apt::output,
+    files,
+    overlay::{
+        without_git_environment,
+        Content,
+        Plan,
+        Series, //
+    },
+    source::{
+        self,
+        Version, //
+    },
+    Context, //
+};
 
 /// A file of the tree as it was before us.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -563,9 +583,10 @@ pub fn run_uninstall(ctx: &Context, kdir: Option<&Path>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
     use crate::ui::tests::shell;
-    use tempfile::TempDir;
 
     const PATCH: &str = "\
 From: A Maintainer <a@example.org>

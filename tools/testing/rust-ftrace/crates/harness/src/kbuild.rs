@@ -2,29 +2,41 @@
 
 //! Configures and builds kernels in `build/<kernel>-<backend>/`, for the machines that boot them.
 
-use std::env;
-use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::thread;
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command,
+    thread, //
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 
-use crate::apt;
-use crate::config;
-use crate::files;
-use crate::machine::Machine;
-use crate::machine::LLVM;
-use crate::machine::NO_MODULES;
-use crate::source;
-use crate::source::Version;
-use crate::ui::Step;
-use crate::Context;
+use crate::{
+    apt,
+    config,
+    files,
+    machine::{
+        Machine,
+        LLVM,
+        NO_MODULES, //
+    },
+    source::{
+        self,
+        Version, //
+    },
+    ui::Step,
+    Context, //
+};
 
 /// Where the set-up put what a kernel build needs.
 pub struct Toolchain {

@@ -5,20 +5,30 @@
 //! all, separated by commas; `<machine>-c` is for the C backend alone. Such a test is expected to
 //! fail, and an entry whose test no longer does is itself a failure.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::{
+    collections::{
+        BTreeMap,
+        BTreeSet, //
+    },
+    fs,
+    path::Path, //
+};
 
-use anyhow::ensure;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    ensure,
+    Context as _,
+    Result, //
+};
 
-use crate::kbuild::Backend;
-use crate::machine::Machine;
-use crate::results::Case;
-use crate::results::Outcome;
-use crate::results::Verdict;
+use crate::{
+    kbuild::Backend,
+    machine::Machine,
+    results::{
+        Case,
+        Outcome,
+        Verdict, //
+    },
+};
 
 #[derive(Default)]
 pub struct Known {

@@ -4,24 +4,36 @@
 //! runs them in a guest. Where one takes the kernel with it, the guest is booted again and the
 //! rest runs there.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::Duration, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 use walkdir::WalkDir;
 
-use crate::bootlog;
-use crate::guest::Guest;
-use crate::guest::QUIET_BOOT;
-use crate::ktap;
-use crate::qemu::Limits;
-use crate::qemu::Output;
-use crate::results::Case;
-use crate::results::Outcome;
-use crate::Context;
+use crate::{
+    bootlog,
+    guest::{
+        Guest,
+        QUIET_BOOT, //
+    },
+    ktap,
+    qemu::{
+        Limits,
+        Output, //
+    },
+    results::{
+        Case,
+        Outcome, //
+    },
+    Context, //
+};
 
 /// How long a test may take. It says nothing before it ends.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
@@ -402,7 +414,11 @@ mod tests {
                 .collect(),
             logs: Vec::new(),
         };
-        use Outcome::{Failed, Passed, PassedAlone};
+        use Outcome::{
+            Failed,
+            Passed,
+            PassedAlone, //
+        };
         let mut first = run(&[
             ("a", Failed),
             ("b", Failed),

@@ -5,18 +5,26 @@
 //! Format: `Documentation/dev-tools/ktap.rst` of the kernel. Older KUnit opens a subtest with
 //! `# Subtest:` alone. The tests hold this against the kernel's own `kunit.py`.
 
-use std::cmp::Ordering;
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::{
+    cmp::Ordering,
+    fs,
+    path::Path,
+    process::Command, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 
-use crate::bootlog;
-use crate::results::Case;
-use crate::results::Outcome;
-use crate::results::Verdict;
+use crate::{
+    bootlog,
+    results::{
+        Case,
+        Outcome,
+        Verdict, //
+    },
+};
 
 /// Lines of the log that a crash shows.
 const TAIL: usize = 20;

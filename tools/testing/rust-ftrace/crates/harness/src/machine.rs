@@ -2,8 +2,10 @@
 
 //! The machines that we build for and boot, as data.
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 
 use crate::kbuild::Backend;
 

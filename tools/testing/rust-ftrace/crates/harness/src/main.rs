@@ -38,17 +38,23 @@ mod ui;
 mod userland;
 mod why;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{
+    path::PathBuf,
+    process::ExitCode, //
+};
 
 use anyhow::Result;
-use clap::Args;
-use clap::Parser;
-use clap::Subcommand;
+use clap::{
+    Args,
+    Parser,
+    Subcommand, //
+};
 
-use crate::machine::TestedBy;
-use crate::paths::Paths;
-use crate::ui::Ui;
+use crate::{
+    machine::TestedBy,
+    paths::Paths,
+    ui::Ui, //
+};
 
 /// What every command works with.
 pub struct Context {

@@ -7,28 +7,40 @@
 //! overlay files or folders that its commit brings along. Every overlay file belongs to exactly
 //! one patch.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::fs;
-use std::io;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{
+    collections::{
+        BTreeMap,
+        BTreeSet, //
+    },
+    fs,
+    io::{
+        self,
+        Write, //
+    },
+    os::unix::fs::PermissionsExt,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command, //
+};
 
-use anyhow::bail;
-use anyhow::ensure;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    ensure,
+    Context as _,
+    Result, //
+};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-use crate::apt::output;
-use crate::install;
-use crate::source;
-use crate::Context;
-use crate::Source;
+use crate::{
+    apt::output,
+    install,
+    source,
+    Context,
+    Source, //
+};
 
 /// The folders of this repository whose files go to the same path of a kernel tree.
 const OVERLAY: [&str; 8] = [

@@ -2,16 +2,24 @@
 
 //! Whether the report's page can be read: opened in a browser, as its readers do.
 
-use std::fs::File;
-use std::path::Path;
+use std::{
+    fs::File,
+    path::Path, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 use serde::Deserialize;
 
-use crate::browser::Browser;
-use crate::browser::View;
-use crate::results::Case;
+use crate::{
+    browser::{
+        Browser,
+        View, //
+    },
+    results::Case, //
+};
 
 const SCRIPT: &str = include_str!("page.js");
 
@@ -122,10 +130,16 @@ mod tests {
     use askama::Template;
 
     use super::*;
-    use crate::report;
-    use crate::report::Report;
-    use crate::results::Counts;
-    use crate::results::Outcome;
+    use crate::{
+        report::{
+            self,
+            Report, //
+        },
+        results::{
+            Counts,
+            Outcome, //
+        },
+    };
 
     /// What to replace in a good page, by what, and the problem that then is to be seen.
     const SPOILT: &[(View, &str, &str, &str)] = &[

@@ -2,15 +2,23 @@
 
 //! Where things are: the repository, `build/` and the user's cache folder.
 
-use std::env;
-use std::fs;
-use std::fs::File;
-use std::path::Path;
-use std::path::PathBuf;
+use std::{
+    env,
+    fs::{
+        self,
+        File, //
+    },
+    path::{
+        Path,
+        PathBuf, //
+    },
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 
 pub struct Paths {
     /// The root of this repository.

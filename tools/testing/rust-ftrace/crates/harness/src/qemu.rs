@@ -3,30 +3,48 @@
 //! Boots a guest in QEMU. A boot always ends: with the guest's own word, or with an error that
 //! names what happened.
 
-use std::ffi::OsString;
-use std::fmt;
-use std::fs;
-use std::fs::File;
-use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::{
+    ffi::OsString,
+    fmt,
+    fs::{
+        self,
+        File, //
+    },
+    io::{
+        Read,
+        Seek,
+        SeekFrom, //
+    },
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::{
+        Command,
+        ExitStatus,
+        Stdio, //
+    },
+    thread,
+    time::{
+        Duration,
+        Instant, //
+    },
+};
 
-use anyhow::bail;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Context as _,
+    Result, //
+};
 
-use crate::bootlog;
-use crate::machine::Machine;
-use crate::machine::KERNEL_LOG;
-use crate::ui::Group;
+use crate::{
+    bootlog,
+    machine::{
+        Machine,
+        KERNEL_LOG, //
+    },
+    ui::Group, //
+};
 
 /// What the guest's init writes last on the results channel.
 const DONE: &str = "guest: done";

@@ -2,33 +2,49 @@
 
 //! The results as people read them: one HTML page that needs nothing else, and Markdown.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::time::SystemTime;
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::SystemTime, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    Context as _,
+    Result, //
+};
 use askama::Template;
-use chrono::DateTime;
-use chrono::Utc;
+use chrono::{
+    DateTime,
+    Utc, //
+};
 
-use crate::apt::output;
-use crate::compare;
-use crate::compare::Comparison;
-use crate::config;
-use crate::files;
-use crate::kbuild::Backend;
-use crate::kbuild::Kernel;
-use crate::kbuild::Toolchain;
-use crate::machine::Machine;
-use crate::machine::MACHINES;
-use crate::results::Case;
-use crate::results::Counts;
-use crate::results::Outcome;
-use crate::results::Suite;
-use crate::results::Verdict;
-use crate::Context;
+use crate::{
+    apt::output,
+    compare::{
+        self,
+        Comparison, //
+    },
+    config,
+    files,
+    kbuild::{
+        Backend,
+        Kernel,
+        Toolchain, //
+    },
+    machine::{
+        Machine,
+        MACHINES, //
+    },
+    results::{
+        Case,
+        Counts,
+        Outcome,
+        Suite,
+        Verdict, //
+    },
+    Context, //
+};
 
 /// Lines of a test's output that the page keeps.
 const LINES: usize = 40;
@@ -394,8 +410,10 @@ fn class(outcome: &Outcome) -> &'static str {
 pub mod tests {
     use std::time::Duration;
 
-    use super::Outcome::*;
-    use super::*;
+    use super::{
+        Outcome::*,
+        *, //
+    };
 
     fn suite(name: &str, cases: &[(&str, Outcome, &str)]) -> Suite {
         Suite {

@@ -2,18 +2,24 @@
 
 //! Test results: collected from all sources, shown as a table, written as JUnit.
 
-use std::fmt;
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::{
+    fmt,
+    fs,
+    path::Path,
+    time::Duration, //
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
-use quick_junit::NonSuccessKind;
-use quick_junit::Report;
-use quick_junit::TestCase;
-use quick_junit::TestCaseStatus;
-use quick_junit::TestSuite;
+use anyhow::{
+    Context as _,
+    Result, //
+};
+use quick_junit::{
+    NonSuccessKind,
+    Report,
+    TestCase,
+    TestCaseStatus,
+    TestSuite, //
+};
 
 use crate::compare;
 
@@ -271,8 +277,10 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::*;
-    use super::*;
+    use super::{
+        Outcome::*,
+        *, //
+    };
 
     const ALL: [Outcome; 7] = [
         Passed, Xfailed, Skipped, Untested, Unresolved, Failed, Crashed,

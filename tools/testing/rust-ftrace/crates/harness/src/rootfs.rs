@@ -3,21 +3,31 @@
 //! The guest's root file system, as an initramfs in parts: busybox with our scripts and the
 //! modules, and for a guest that runs others' tests a GNU userland and the tests.
 
-use std::fs;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{
+    fs::{
+        self,
+        File, //
+    },
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command, //
+};
 
-use anyhow::ensure;
-use anyhow::Context as _;
-use anyhow::Result;
+use anyhow::{
+    ensure,
+    Context as _,
+    Result, //
+};
 use walkdir::WalkDir;
 
-use crate::kbuild::Kernel;
-use crate::ui::Step;
+use crate::{
+    kbuild::Kernel,
+    ui::Step, //
+};
 
 /// A list of files for the kernel's `gen_init_cpio`.
 #[derive(Default)]

@@ -6,19 +6,25 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::apt;
-use crate::apt::Apt;
-use crate::crossbuild;
-use crate::doctor;
-use crate::gcc;
-use crate::install;
-use crate::install::Outcome;
-use crate::kbuild::Toolchain;
-use crate::machine::Machine;
-use crate::source;
-use crate::ui::Step;
-use crate::Context;
-use crate::Source;
+use crate::{
+    apt::{
+        self,
+        Apt, //
+    },
+    crossbuild,
+    doctor,
+    gcc,
+    install::{
+        self,
+        Outcome, //
+    },
+    kbuild::Toolchain,
+    machine::Machine,
+    source,
+    ui::Step,
+    Context,
+    Source, //
+};
 
 /// Debian's folder of LLVM's programs, whose libclang bindgen loads.
 const LLVM: &str = "/usr/lib/llvm-19/bin";

@@ -4,28 +4,40 @@
 //!
 //! A folder below `build/` that has its final name is complete: it was made under another one.
 
-use std::fmt;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::str::FromStr;
+use std::{
+    fmt,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command,
+    str::FromStr, //
+};
 
-use anyhow::bail;
-use anyhow::ensure;
-use anyhow::Context as _;
-use anyhow::Result;
-use sha2::Digest;
-use sha2::Sha256;
+use anyhow::{
+    bail,
+    ensure,
+    Context as _,
+    Result, //
+};
+use sha2::{
+    Digest,
+    Sha256, //
+};
 use walkdir::WalkDir;
 
-use crate::apt;
-use crate::apt::Apt;
-use crate::files;
-use crate::ui::Step;
-use crate::Context;
-use crate::Source;
+use crate::{
+    apt::{
+        self,
+        Apt, //
+    },
+    files,
+    ui::Step,
+    Context,
+    Source, //
+};
 
 const BINDGEN_VERSION: &str = "0.72.1";
 
@@ -409,9 +421,13 @@ pub fn bindgen(ctx: &Context) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paths::Paths;
-    use crate::ui::tests::shell;
-    use crate::ui::Ui;
+    use crate::{
+        paths::Paths,
+        ui::{
+            tests::shell,
+            Ui, //
+        },
+    };
 
     /// A repository with patches for 7.3, and beside it a small kernel tree and a tarball of it.
     fn set_up(version: &str) -> (tempfile::TempDir, Context) {

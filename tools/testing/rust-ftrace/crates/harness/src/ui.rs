@@ -6,41 +6,65 @@
 //! log, the command to run again and the log's path. All of it goes to standard error: standard
 //! output is for results.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
-use std::error::Error;
-use std::ffi::OsStr;
-use std::fmt;
-use std::fs;
-use std::fs::File;
-use std::io;
-use std::io::IsTerminal;
-use std::io::Read;
-use std::io::Write;
-use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
-use std::sync::Mutex;
-use std::time::Duration;
-use std::time::Instant;
+use std::{
+    cell::Cell,
+    collections::BTreeSet,
+    error::Error,
+    ffi::OsStr,
+    fmt,
+    fs::{
+        self,
+        File, //
+    },
+    io::{
+        self,
+        IsTerminal,
+        Read,
+        Write, //
+    },
+    os::{
+        fd::AsFd,
+        unix::process::CommandExt, //
+    },
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::{
+        Child,
+        Command,
+        ExitStatus,
+        Stdio, //
+    },
+    sync::Mutex,
+    time::{
+        Duration,
+        Instant, //
+    },
+};
 
-use anyhow::Context as _;
-use anyhow::Result;
-use indicatif::MultiProgress;
-use indicatif::ProgressBar;
-use indicatif::ProgressStyle;
-use nix::poll::poll;
-use nix::poll::PollFd;
-use nix::poll::PollFlags;
-use nix::poll::PollTimeout;
-use nix::sys::signal::killpg;
-use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use anyhow::{
+    Context as _,
+    Result, //
+};
+use indicatif::{
+    MultiProgress,
+    ProgressBar,
+    ProgressStyle, //
+};
+use nix::{
+    poll::{
+        poll,
+        PollFd,
+        PollFlags,
+        PollTimeout, //
+    },
+    sys::signal::{
+        killpg,
+        Signal, //
+    },
+    unistd::Pid, //
+};
 
 /// Lines of a log that a failure shows.
 const TAIL_LINES: usize = 30;

@@ -3,21 +3,29 @@
 //! A guest's GNU programs: Debian's packages, unpacked, or built from source where Debian has none
 //! for the machine. Nothing of them is installed, no maintainer script runs.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{
+    Path,
+    PathBuf, //
+};
 
 use anyhow::Result;
 use walkdir::WalkDir;
 
-use crate::apt::Apt;
-use crate::apt::USERLAND_SUITE;
-use crate::crossbuild;
-use crate::files;
-use crate::kbuild::Kernel;
-use crate::kbuild::PERF_WITHOUT;
-use crate::machine::Machine;
-use crate::ui::Step;
-use crate::Context;
+use crate::{
+    apt::{
+        Apt,
+        USERLAND_SUITE, //
+    },
+    crossbuild,
+    files,
+    kbuild::{
+        Kernel,
+        PERF_WITHOUT, //
+    },
+    machine::Machine,
+    ui::Step,
+    Context, //
+};
 
 /// What the scripts of the kernel's selftests/ftrace call, and trace-cmd.
 const PACKAGES: &[&str] = &[

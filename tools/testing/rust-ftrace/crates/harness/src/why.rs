@@ -2,23 +2,35 @@
 
 //! `make why`: boots the C and the Rust backend side by side where they differ.
 
-use std::collections::btree_map::Entry;
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{
+    collections::{
+        btree_map::Entry,
+        BTreeMap, //
+    },
+    time::Duration, //
+};
 
-use anyhow::bail;
-use anyhow::Result;
+use anyhow::{
+    bail,
+    Result, //
+};
 
-use crate::bootlog;
-use crate::guest::Guest;
-use crate::guest::QUIET_BOOT;
-use crate::kbuild::Backend;
-use crate::machine;
-use crate::qemu::Limits;
-use crate::qemu::Output;
-use crate::setup;
-use crate::Context;
-use crate::Source;
+use crate::{
+    bootlog,
+    guest::{
+        Guest,
+        QUIET_BOOT, //
+    },
+    kbuild::Backend,
+    machine,
+    qemu::{
+        Limits,
+        Output, //
+    },
+    setup,
+    Context,
+    Source, //
+};
 
 /// Something that the C backend gets wrong.
 struct Case {

@@ -44,7 +44,7 @@ use crate::{
         A32_FUNC_CALL,
         MIPS_FUNC_CALL,
         T32_FUNC_CALL, //
-    }, //
+    },
 };
 
 const fn constant(offset: i32, slot: Slot) -> Word {

@@ -2,6 +2,18 @@
 
 //! Running the checker.
 
+use std::time::{
+    Duration,
+    Instant, //
+};
+
+use stateright::{
+    Checker,
+    Expectation,
+    Model,
+    Property, //
+};
+
 use crate::{
     property::Fault,
     scenario::Scenario,
@@ -11,16 +23,6 @@ use crate::{
         System, //
     },
     trace, //
-};
-use stateright::{
-    Checker,
-    Expectation,
-    Model,
-    Property, //
-};
-use std::time::{
-    Duration,
-    Instant, //
 };
 
 /// States, and the transition that follows each.

@@ -2,6 +2,11 @@
 
 //! The code that tasks execute: a traced function and what its call site calls.
 
+use std::{
+    collections::BTreeMap,
+    ops::Range, //
+};
+
 use crate::{
     insn::{
         a32,
@@ -18,11 +23,7 @@ use crate::{
         Slot,
         State,
         MAX_WORDS, //
-    }, //
-};
-use std::{
-    collections::BTreeMap,
-    ops::Range, //
+    },
 };
 
 /// Where the traced function returns to.

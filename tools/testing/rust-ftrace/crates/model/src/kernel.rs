@@ -5,6 +5,11 @@
 //! [`text`](crate::ftrace::text) is the file that the kernel builds. What it asks of the kernel is here: memory that
 //! can be read and written without faults, and a [`Machine`] that notes when text is published.
 
+use std::{
+    cell::RefCell,
+    collections::BTreeMap, //
+};
+
 use crate::{
     ftrace::text::{
         self,
@@ -14,11 +19,7 @@ use crate::{
     site::{
         Store,
         Unit, //
-    }, //
-};
-use std::{
-    cell::RefCell,
-    collections::BTreeMap, //
+    },
 };
 
 pub mod interrupt {
@@ -48,20 +49,22 @@ pub mod stop_machine {
 }
 
 pub mod prelude {
-    pub use super::bindings;
     pub use core::ffi::c_void;
+
+    pub use super::bindings;
 
     pub type Result<T, E = core::convert::Infallible> = core::result::Result<T, E>;
 }
 
 pub mod bindings {
-    use super::{
-        Event,
-        TEXT, //
-    };
     use core::ffi::{
         c_int,
         c_void, //
+    };
+
+    use super::{
+        Event,
+        TEXT, //
     };
 
     const EFAULT: c_int = 14;

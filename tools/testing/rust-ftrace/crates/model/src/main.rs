@@ -2,14 +2,15 @@
 
 //! `ftrace-model [TEXT]`: checks the scenarios that have the text in their names, all without it.
 
+use std::process::ExitCode;
+
 use ftrace_model::{
     check,
     scenario::{
         self,
         Scenario, //
-    }, //
+    },
 };
-use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let text = std::env::args().nth(1).unwrap_or_default();

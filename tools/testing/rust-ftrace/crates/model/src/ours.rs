@@ -33,7 +33,7 @@ use crate::{
         MIPS_OPS,
         MIPS_OPS_CALL,
         T32_FUNC_CALL, //
-    }, //
+    },
 };
 
 /// A32: what `site` is the layout of calls `ftrace_caller`, the entry that stands for

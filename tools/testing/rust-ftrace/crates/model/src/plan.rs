@@ -2,6 +2,8 @@
 
 //! What the patcher does, step by step.
 
+use std::collections::BTreeMap;
+
 use crate::{
     code::{
         Code,
@@ -19,9 +21,8 @@ use crate::{
         Stores,
         Unit,
         MAX_WORDS, //
-    }, //
+    },
 };
-use std::collections::BTreeMap;
 
 /// A step of the patcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

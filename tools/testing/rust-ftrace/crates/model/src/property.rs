@@ -2,6 +2,8 @@
 
 //! What is checked.
 
+use stateright::Property;
+
 use crate::{
     code::{
         Code,
@@ -20,7 +22,6 @@ use crate::{
         Task, //
     },
 };
-use stateright::Property;
 
 /// Something that must never happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

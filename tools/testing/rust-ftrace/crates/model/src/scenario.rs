@@ -66,7 +66,7 @@ use crate::{
         System,
         Word,
         WORDS, //
-    }, //
+    },
 };
 
 /// A system, and what the checker is expected to find.

@@ -2,6 +2,11 @@
 
 //! Processors, tasks and the patcher as a state machine.
 
+use stateright::{
+    Model,
+    Property, //
+};
+
 use crate::{
     code::{
         Code,
@@ -26,11 +31,7 @@ use crate::{
     site::{
         Slot,
         Unit, //
-    }, //
-};
-use stateright::{
-    Model,
-    Property, //
+    },
 };
 
 /// Number of tasks.

@@ -2,6 +2,8 @@
 
 //! Executions as text.
 
+use std::fmt::Write;
+
 use crate::{
     code::{
         CALLER,
@@ -21,7 +23,6 @@ use crate::{
         Task, //
     },
 };
-use std::fmt::Write;
 
 /// Returns an execution, a line for each transition: who does it, where, what, and what changes.
 pub fn text(system: &System, path: &[(State, Option<Action>)]) -> String {

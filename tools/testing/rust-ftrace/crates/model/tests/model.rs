@@ -7,7 +7,7 @@ use ftrace_model::{
     scenario::{
         self,
         Scenario, //
-    }, //
+    },
 };
 
 /// Runs the scenario of this name.

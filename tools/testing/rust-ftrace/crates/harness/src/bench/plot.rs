@@ -4,14 +4,20 @@
 
 use std::error::Error;
 
-use anyhow::anyhow;
-use anyhow::Result;
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use anyhow::{
+    anyhow,
+    Result, //
+};
+use plotters::{
+    coord::Shift,
+    prelude::*, //
+};
 
-use super::Change;
-use super::Row;
-use super::Toggle;
+use super::{
+    Change,
+    Row,
+    Toggle, //
+};
 
 const C: RGBColor = RGBColor(0xb0, 0x5a, 0x1e);
 const RUST: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);

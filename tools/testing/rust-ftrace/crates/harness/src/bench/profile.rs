@@ -2,8 +2,10 @@
 
 //! Which functions the instructions of a call are in.
 
-use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::{
+    collections::BTreeMap,
+    io::BufRead, //
+};
 
 use anyhow::Result;
 

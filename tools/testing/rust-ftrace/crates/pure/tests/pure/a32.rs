@@ -2,9 +2,10 @@
 
 //! A32 instructions.
 
-use super::rows;
 use arbtest::arbtest;
 use ftrace_pure::insn::a32;
+
+use super::rows;
 
 const PC: u32 = 0xc000_8000;
 

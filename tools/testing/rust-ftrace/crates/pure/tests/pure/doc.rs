@@ -2,13 +2,8 @@
 
 //! The tables of `Documentation/trace/ftrace-rust.rst` are those of the code.
 
-use super::{
-    rows,
-    site::{
-        LAYOUTS,
-        OPS, //
-    }, //
-};
+use std::path::Path;
+
 use ftrace_pure::site::{
     Layout,
     Slot,
@@ -27,7 +22,14 @@ use ftrace_pure::site::{
     T32_MCOUNT,
     T32_PADS, //
 };
-use std::path::Path;
+
+use super::{
+    rows,
+    site::{
+        LAYOUTS,
+        OPS, //
+    },
+};
 
 fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
     let text = |insn: u32| {

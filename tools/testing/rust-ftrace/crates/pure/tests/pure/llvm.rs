@@ -5,11 +5,21 @@
 //! LLVM's assembler computes offsets and halves of addresses by itself: the texts name targets,
 //! not immediates.
 
-use super::rows::{
-    self,
-    Pair,
-    Row, //
+use std::{
+    collections::HashSet,
+    env,
+    fmt,
+    io::{
+        ErrorKind,
+        Write, //
+    },
+    process::{
+        Command,
+        Output,
+        Stdio, //
+    }, //
 };
+
 use arbtest::{
     arbitrary::{
         Result,
@@ -26,19 +36,11 @@ use object::{
     Object,
     ObjectSection, //
 };
-use std::{
-    collections::HashSet,
-    env,
-    fmt,
-    io::{
-        ErrorKind,
-        Write, //
-    },
-    process::{
-        Command,
-        Output,
-        Stdio, //
-    }, //
+
+use super::rows::{
+    self,
+    Pair,
+    Row, //
 };
 
 /// Checks `property` for enough random bytes for some thousand instructions.

@@ -2,9 +2,10 @@
 
 //! MIPS instructions.
 
-use super::rows;
 use arbtest::arbtest;
 use ftrace_pure::insn::mips;
+
+use super::rows;
 
 const PC: u32 = 0x8010_0000;
 

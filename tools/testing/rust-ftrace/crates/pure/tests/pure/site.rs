@@ -40,7 +40,7 @@ use ftrace_pure::{
         T32_FUNC_CALL,
         T32_MCOUNT,
         T32_PADS, //
-    }, //
+    },
 };
 
 /// Those that go on and off by one store.

@@ -2,9 +2,10 @@
 
 //! T32 instructions.
 
-use super::rows;
 use arbtest::arbtest;
 use ftrace_pure::insn::t32;
+
+use super::rows;
 
 const PC: u32 = 0xc000_8002;
 
