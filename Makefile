@@ -35,7 +35,7 @@ clean:			## remove build/; downloads stay in the cache folder
 help:			## show this
 	@sed -n 's/^\([a-z-]*\):[a-z\t ]*## /  make \1\t/p' Makefile | expand -t 20
 	@echo
-	@echo "ARCH= is arm, mips, mips-be, mips-r6 or another machine that machine.rs names."
+	@echo "ARCH= is arm, mips, mips-be, mips-r6 or another machine of kernel/machine.rs."
 	@echo "V=1 shows all output, KERNEL_SRC= names a kernel tarball or tree to use."
 
 cargo:

@@ -23,6 +23,7 @@ use ftrace_pure::site::MIPS_FUNC_CALL;
 mod a32;
 mod constants;
 mod dead;
+mod decoder;
 mod image;
 mod insn;
 mod mips;

@@ -17,6 +17,7 @@ use anyhow::{
 };
 
 use crate::{
+    decoder::Decoder,
     image::{
         Function,
         Image,
@@ -27,7 +28,6 @@ use crate::{
         PADS, //
     },
     insn::{
-        Decoder,
         Flow,
         Insn,
         Slot, //

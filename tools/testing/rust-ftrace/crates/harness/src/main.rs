@@ -4,63 +4,31 @@
 //!
 //! `make` in the root of the repository is its front door; `make help` lists the commands.
 
-mod apt;
-mod audit;
-mod bench;
-mod bootlog;
-mod browser;
-mod check;
-mod compare;
-mod config;
-mod counter;
-mod crossbuild;
-mod doctor;
-mod files;
-mod fuzz;
-mod gcc;
-mod guest;
-mod install;
-mod kbuild;
-mod known;
-mod kselftest;
-mod ktap;
-mod machine;
-mod overlay;
-mod page;
-mod paths;
-mod qemu;
-mod report;
-mod results;
-mod rootfs;
-mod setup;
-mod source;
-mod ui;
-mod userland;
-mod why;
-
 use std::{
     path::PathBuf,
     process::ExitCode, //
 };
 
 use anyhow::Result;
-use clap::{
-    Args,
-    Parser,
-    Subcommand, //
-};
+use clap::Parser;
 
 use crate::{
-    machine::TestedBy,
-    paths::Paths,
-    ui::Ui, //
+    commands::Command,
+    host::{
+        paths::Paths,
+        process,
+        progress::Ui,
+        Context, //
+    },
 };
 
-/// What every command works with.
-pub struct Context {
-    pub paths: Paths,
-    pub ui: Ui,
-}
+mod commands;
+mod guest;
+mod host;
+mod kernel;
+mod report;
+mod results;
+mod tree;
 
 #[derive(Parser)]
 #[command(version)]
@@ -70,97 +38,6 @@ struct Cli {
     /// 1 shows the output of every command that is run.
     #[arg(long, env = "V", default_value_t = 0, global = true)]
     verbose: u8,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Run(Machine),
-    Check(Check),
-    Shell(Machine),
-    Install(Kdir),
-    Status(Kdir),
-    Uninstall(Kdir),
-    Patch(Patch),
-    Doctor,
-    CheckAll(Check),
-    Bench(Machine),
-    Why(Source),
-}
-
-#[derive(Args)]
-pub struct Source {
-    /// A kernel tarball or tree to use in place of Debian's package.
-    #[arg(long, env = "KERNEL_SRC")]
-    kernel_src: Option<PathBuf>,
-    /// The kernel version, for example 7.3.
-    #[arg(long, env = "KERNEL")]
-    kernel: Option<String>,
-}
-
-#[derive(Args)]
-pub struct Machine {
-    #[arg(long, env = "ARCH", default_value = "arm")]
-    arch: String,
-    #[command(flatten)]
-    source: Source,
-}
-
-#[derive(Args)]
-pub struct Check {
-    /// Runs only the tests whose names contain this text.
-    #[arg(long, env = "TEST")]
-    test: Option<String>,
-    /// Runs the machine tests on this machine alone.
-    #[arg(long, env = "ARCH")]
-    arch: Option<String>,
-    /// How often the guest turns all functions on and off under load.
-    #[arg(long, env = "TOGGLES", default_value_t = 100)]
-    toggles: u32,
-    /// The seed of the first round of random commands.
-    #[arg(long, env = "SEED", default_value_t = 1)]
-    seed: u64,
-    /// A folder of random commands to run in place of those of seeds.
-    #[arg(long, env = "REPLAY")]
-    replay: Option<PathBuf>,
-    #[command(flatten)]
-    source: Source,
-}
-
-#[derive(Args)]
-struct Kdir {
-    /// The kernel tree to work on.
-    #[arg(long, env = "KDIR")]
-    kdir: Option<PathBuf>,
-}
-
-#[derive(Args)]
-struct Patch {
-    /// The folder to write the patches to, in place of standard output.
-    #[arg(long, env = "OUT")]
-    out: Option<PathBuf>,
-    #[command(flatten)]
-    source: Source,
-}
-
-fn run(cli: Cli) -> Result<()> {
-    let paths = Paths::find()?;
-    let ctx = Context {
-        ui: Ui::new(paths.build.join("log"), cli.verbose > 0),
-        paths,
-    };
-    match cli.command {
-        Command::Run(machine) => guest::demo(&ctx, &machine.arch, &machine.source),
-        Command::Shell(machine) => guest::shell(&ctx, &machine.arch, &machine.source),
-        Command::Install(Kdir { kdir }) => install::run_install(&ctx, kdir.as_deref()),
-        Command::Status(Kdir { kdir }) => install::run_status(&ctx, kdir.as_deref()),
-        Command::Uninstall(Kdir { kdir }) => install::run_uninstall(&ctx, kdir.as_deref()),
-        Command::Patch(Patch { out, source }) => overlay::run_patch(&ctx, &source, out.as_deref()),
-        Command::Doctor => doctor::report(&ctx),
-        Command::Check(check) => check::check(&ctx, TestedBy::Check, &check),
-        Command::CheckAll(check) => check::check(&ctx, TestedBy::CheckAll, &check),
-        Command::Why(source) => why::why(&ctx, &source),
-        Command::Bench(machine) => bench::bench(&ctx, &machine.arch, &machine.source),
-    }
 }
 
 /// Folders that Debian leaves out of the `PATH` of users who are not root; `depmod` is there.
@@ -197,10 +74,17 @@ fn clean_environment() {
     }
 }
 
+fn run(cli: Cli) -> Result<()> {
+    process::end_children_on_signal()?;
+    let paths = Paths::find()?;
+    let ui = Ui::new(paths.build.join("log"), cli.verbose > 0);
+    cli.command.run(&Context { paths, ui })
+}
+
 fn main() -> ExitCode {
     clean_environment();
     let cli = Cli::parse();
-    if let Err(error) = ui::end_children_on_signal().and_then(|()| run(cli)) {
+    if let Err(error) = run(cli) {
         eprintln!("error: {error:#}");
         return ExitCode::FAILURE;
     }

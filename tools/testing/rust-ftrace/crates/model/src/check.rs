@@ -15,13 +15,13 @@ use stateright::{
 };
 
 use crate::{
-    property::Fault,
+    fault::Fault,
     scenario::Scenario,
-    system::{
+    state::{
         Action,
-        State,
-        System, //
+        State, //
     },
+    system::System,
     trace, //
 };
 

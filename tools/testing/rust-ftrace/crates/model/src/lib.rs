@@ -29,7 +29,7 @@
 //!
 //! # What is promised
 //!
-//! The properties are those of [`property::Fault`], which must never happen, and of
+//! The properties are those of [`fault::Fault`], which must never happen, and of
 //! [`property::Sight`], which must happen in some execution so that the former says something.
 //! They hold for [`scenario::ours`]. [`scenario::c`] are the C backends, [`scenario::mistakes`] are
 //! plans and tables that are wrong; for each of them the checker must find the faults that it
@@ -59,6 +59,7 @@
 pub mod c;
 pub mod check;
 pub mod code;
+pub mod fault;
 pub mod isa;
 mod kernel;
 pub mod machine;
@@ -66,6 +67,7 @@ pub mod ours;
 pub mod plan;
 pub mod property;
 pub mod scenario;
+pub mod state;
 pub mod system;
 pub mod trace;
 

@@ -9,19 +9,19 @@ use crate::{
         CALLER,
         HANDLER, //
     },
+    fault::Fault,
     isa::{
         Op,
         Reg, //
     },
     plan::Step,
-    property::Fault,
     site::Unit,
-    system::{
+    state::{
         Action,
         State,
-        System,
         Task, //
     },
+    system::System, //
 };
 
 /// Returns an execution, a line for each transition: who does it, where, what, and what changes.

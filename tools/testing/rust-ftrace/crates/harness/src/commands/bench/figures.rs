@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Figures of both backends side by side, as tables for people and for programs.
+
+use std::fmt::Write as _;
+
+/// What turning sites on, or off, takes, in instructions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// All that the guest executes until ftrace returns.
+    pub total: f64,
+    /// The backend's part of it.
+    pub backend: f64,
+    /// The part of that during which the processors are stopped, if they are.
+    pub stopped: Option<f64>,
+}
+
+/// What turning a number of sites on and off takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Toggle {
+    pub sites: f64,
+    pub on: Change,
+    pub off: Change,
+}
+
+/// A figure of both backends; one of them may lack it.
+#[derive(Debug, PartialEq)]
+pub struct Row {
+    pub title: String,
+    pub c: Option<f64>,
+    pub rust: Option<f64>,
+}
+
+/// Pairs figures by their titles, in the order of the Rust backend's.
+pub fn rows(c: &[(String, f64)], rust: &[(String, f64)]) -> Vec<Row> {
+    let value = |of: &[(String, f64)], title: &str| {
+        of.iter().find(|(t, _)| t == title).map(|(_, value)| *value)
+    };
+    let only_c = c.iter().filter(|(title, _)| value(rust, title).is_none());
+    rust.iter()
+        .chain(only_c)
+        .map(|(title, _)| Row {
+            title: title.clone(),
+            c: value(c, title),
+            rust: value(rust, title),
+        })
+        .collect()
+}
+
+/// A number as people read it: 1,234,567, and with a decimal where that tells something.
+pub fn readable(number: f64) -> String {
+    if number.fract() != 0.0 && number < 10_000.0 {
+        return format!("{number:.1}");
+    }
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+pub fn table(rows: &[Row]) -> String {
+    let cell = |value: Option<f64>| value.map_or("-".to_owned(), readable);
+    let width = rows.iter().map(|r| r.title.len()).max().unwrap_or_default();
+    let mut text = format!(
+        "{:width$}  {:>13}  {:>13}  {:>8}\n",
+        "", "C", "Rust", "C/Rust"
+    );
+    for row in rows {
+        let ratio = row
+            .c
+            .zip(row.rust)
+            .filter(|(_, rust)| *rust != 0.0)
+            .map(|(c, rust)| format!("{:.2}", c / rust));
+        let _ = writeln!(
+            text,
+            "{:width$}  {:>13}  {:>13}  {:>8}",
+            row.title,
+            cell(row.c),
+            cell(row.rust),
+            ratio.unwrap_or("-".to_owned())
+        );
+    }
+    text
+}
+
+pub fn figures_csv(rows: &[Row]) -> String {
+    let cell = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v}"));
+    let mut text = "figure,c,rust\n".to_owned();
+    for row in rows {
+        let _ = writeln!(text, "\"{}\",{},{}", row.title, cell(row.c), cell(row.rust));
+    }
+    text
+}
+
+pub fn sites_csv(c: &[Toggle], rust: &[Toggle]) -> String {
+    let mut text = "backend,sites,change,total,backend_part,stopped\n".to_owned();
+    for (backend, toggles) in [("c", c), ("rust", rust)] {
+        for toggle in toggles {
+            for (verb, change) in [("enable", toggle.on), ("disable", toggle.off)] {
+                let stopped = change.stopped.map_or(String::new(), |s| s.to_string());
+                let _ = writeln!(
+                    text,
+                    "{backend},{},{verb},{},{},{stopped}",
+                    toggle.sites, change.total, change.backend
+                );
+            }
+        }
+    }
+    text
+}
+
+pub fn functions_csv(sites: f64, functions: &[(String, u64)]) -> String {
+    let mut text = "function,instructions,per_site\n".to_owned();
+    for (name, count) in functions {
+        let _ = writeln!(text, "\"{name}\",{count},{}", *count as f64 / sites);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_paired_by_title() {
+        let list = |pairs: &[(&str, f64)]| -> Vec<_> {
+            pairs.iter().map(|(t, v)| (t.to_string(), *v)).collect()
+        };
+        let rows = rows(
+            &list(&[("a", 800.0), ("c", 1.0)]),
+            &list(&[("b", 2.5), ("a", 100.0)]),
+        );
+        let titles: Vec<_> = rows.iter().map(|r| r.title.as_str()).collect();
+        assert_eq!(titles, ["b", "a", "c"]);
+        let text = table(&rows);
+        let words =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        let lines: Vec<_> = text.lines().map(words).collect();
+        assert_eq!(lines[1], ["b", "-", "2.5", "-"]);
+        assert_eq!(lines[2], ["a", "800", "100", "8.00"]);
+        assert_eq!(
+            figures_csv(&rows),
+            "figure,c,rust\n\"b\",,2.5\n\"a\",800,100\n\"c\",1,\n"
+        );
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(readable(1_234_567.0), "1,234,567");
+        assert_eq!(readable(123.0), "123");
+        assert_eq!(readable(38.25), "38.2");
+    }
+}

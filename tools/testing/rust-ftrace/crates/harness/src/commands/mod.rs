@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The commands: one for each target of the Makefile.
+
+use anyhow::Result;
+use clap::{
+    Args,
+    Subcommand, //
+};
+
+use crate::{
+    host::Context,
+    kernel::machine::TestedBy,
+    tree::source::Source, //
+};
+
+mod bench;
+mod check;
+mod doctor;
+mod install;
+mod patch;
+mod run;
+mod why;
+
+#[derive(Subcommand)]
+pub enum Command {
+    Run(Machine),
+    Check(check::Asked),
+    Shell(Machine),
+    Install(install::Kdir),
+    Status(install::Kdir),
+    Uninstall(install::Kdir),
+    Patch(patch::Asked),
+    Doctor,
+    CheckAll(check::Asked),
+    Bench(Machine),
+    Why(Source),
+}
+
+#[derive(Args)]
+pub struct Machine {
+    #[arg(long, env = "ARCH", default_value = "arm")]
+    pub arch: String,
+    #[command(flatten)]
+    pub source: Source,
+}
+
+impl Command {
+    pub fn run(self, ctx: &Context) -> Result<()> {
+        match self {
+            Self::Run(machine) => run::demo(ctx, &machine.arch, &machine.source),
+            Self::Shell(machine) => run::shell(ctx, &machine.arch, &machine.source),
+            Self::Install(kdir) => install::run_install(ctx, &kdir),
+            Self::Status(kdir) => install::run_status(ctx, &kdir),
+            Self::Uninstall(kdir) => install::run_uninstall(ctx, &kdir),
+            Self::Patch(asked) => patch::run_patch(ctx, &asked),
+            Self::Doctor => doctor::report(ctx),
+            Self::Check(asked) => check::check(ctx, TestedBy::Check, &asked),
+            Self::CheckAll(asked) => check::check(ctx, TestedBy::CheckAll, &asked),
+            Self::Bench(machine) => bench::bench(ctx, &machine.arch, &machine.source),
+            Self::Why(source) => why::why(ctx, &source),
+        }
+    }
+}

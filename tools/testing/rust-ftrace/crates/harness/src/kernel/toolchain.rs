@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What building a kernel takes, and its set-up: whatever is missing, in order.
+
+use std::path::PathBuf;
+
+use anyhow::{
+    Context as _,
+    Result, //
+};
+
+use crate::{
+    host::{
+        compilers,
+        rust,
+        version::Version,
+        Context, //
+    },
+    kernel::{
+        machine::Machine,
+        tools, //
+    },
+    tree::{
+        install::{
+            self,
+            Outcome, //
+        },
+        source::{
+            self,
+            Source, //
+        },
+    },
+};
+
+/// Where the set-up put what a kernel build needs.
+pub struct Toolchain {
+    /// The overlaid kernel source.
+    pub source: PathBuf,
+    /// Rust's library sources.
+    pub rust_lib_src: PathBuf,
+    /// Folders to look for programs in before `PATH`'s.
+    pub bin: Vec<PathBuf>,
+    /// Folders of other compilers than `PATH`'s, and the machines that these are for.
+    pub gcc: Vec<(&'static str, PathBuf)>,
+}
+
+impl Toolchain {
+    /// The release of the kernel source.
+    pub fn version(&self) -> Result<Version> {
+        source::kernel_version(&self.source).context("the kernel source has no version")
+    }
+}
+
+/// Debian's folder of LLVM's programs, whose libclang bindgen loads.
+const LLVM: &str = "/usr/lib/llvm-19/bin";
+
+/// Brings the host's packages for `machines`, the tools and the kernel source with the backend in
+/// it.
+pub fn prepare(ctx: &Context, source: &Source, machines: &[&Machine]) -> Result<Toolchain> {
+    tools::ensure_host(ctx, machines)?;
+    let kernel = source::kernel(ctx, source)?;
+    let rust_lib_src = rust::library(ctx)?;
+    rust::bindgen(ctx)?;
+    let mut gcc = Vec::new();
+    for machine in machines {
+        if let Some(folder) = compilers::folder(ctx, machine)? {
+            gcc.push((machine.name, folder));
+        }
+    }
+    ctx.ui.step(
+        "Put the backend into the kernel source",
+        "overlay",
+        |step| {
+            step.fold(match install::install(&ctx.paths.repo, &kernel.dir)? {
+                Outcome::Installed(files) | Outcome::Updated(files) => format!("{files} files"),
+                Outcome::Unchanged => "up to date".to_owned(),
+            });
+            Ok(())
+        },
+    )?;
+    Ok(Toolchain {
+        source: kernel.dir,
+        rust_lib_src,
+        bin: vec![ctx.paths.tools_bin(), LLVM.into()],
+        gcc,
+    })
+}

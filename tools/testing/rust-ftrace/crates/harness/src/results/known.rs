@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Failures with a known cause that is not ours to remove, from the file `known-failures`: a line
+//! each, with the test's full name and the cause. A test of several machines has the names of them
+//! all, separated by commas; `<machine>-c` is for the C backend alone. Such a test is expected to
+//! fail, and an entry whose test no longer does is itself a failure.
+
+use std::{
+    collections::{
+        BTreeMap,
+        BTreeSet, //
+    },
+    fs,
+    path::Path, //
+};
+
+use anyhow::{
+    ensure,
+    Context as _,
+    Result, //
+};
+
+use crate::{
+    kernel::{
+        backend::Backend,
+        machine::Machine, //
+    },
+    results::case::{
+        Case,
+        Outcome,
+        Verdict, //
+    },
+};
+
+#[derive(Default)]
+pub struct Known {
+    causes: BTreeMap<String, String>,
+    seen: BTreeSet<String>,
+}
+
+impl Known {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("{} cannot be used", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut known = Self::default();
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (test, cause) = line
+                .split_once(": ")
+                .with_context(|| format!("no cause in {line:?}"))?;
+            let (machines, test) = test
+                .split_once('/')
+                .with_context(|| format!("no machine in {line:?}"))?;
+            for machine in machines.split(',') {
+                let test = format!("{machine}/{test}");
+                let before = known.causes.insert(test.clone(), cause.to_owned());
+                ensure!(before.is_none(), "{test} is there twice");
+            }
+        }
+        Ok(known)
+    }
+
+    /// Holds a result of a test on `machine` against its entry. One for both backends is for the
+    /// Rust backend's: the C backend's may be better, that is the comparison's matter.
+    pub fn apply(&mut self, machine: &Machine, kind: &str, backend: Backend, case: &mut Case) {
+        let entry = [backend, Backend::Rust]
+            .map(|b| format!("{}/{}", machine.suite(b, kind), case.name))
+            .into_iter()
+            .find_map(|test| Some((test.clone(), self.causes.get(&test)?)));
+        let Some((test, cause)) = entry else {
+            return;
+        };
+        self.seen.insert(test);
+        match case.outcome.verdict() {
+            Verdict::Fail => {
+                let was = case.outcome.word();
+                case.detail = format!("{was}, as is known: {cause}\n{}", case.detail);
+                case.outcome = Outcome::Xfailed;
+            }
+            Verdict::Pass if backend == Backend::Rust => {
+                case.detail = format!("passed, and known-failures has it: {cause}");
+                case.outcome = Outcome::Failed;
+            }
+            Verdict::Pass | Verdict::Skip => {}
+        }
+    }
+
+    /// Entries for tests of which no result was looked up.
+    pub fn unseen(&self) -> impl Iterator<Item = &str> {
+        let names = self.causes.keys().map(String::as_str);
+        names.filter(|name| !self.seen.contains(*name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::machine;
+
+    const ENTRY: &str = "# why\narm/ftracetest/a.tc: the kernel's: bug\n";
+    const ENTRY_OF_C: &str = "arm-c/ftracetest/a.tc: not offered\n";
+
+    fn applied(entry: &str, machine: &str, backend: Backend, outcome: Outcome) -> Case {
+        let mut case = Case::new("a.tc", outcome, "log");
+        let machine = machine::find(machine).unwrap();
+        let mut known = Known::parse(entry).unwrap();
+        known.apply(machine, "ftracetest", backend, &mut case);
+        case
+    }
+
+    #[test]
+    fn a_known_failure_is_expected_and_keeps_its_log() {
+        for backend in [Backend::C, Backend::Rust] {
+            let case = applied(ENTRY, "arm", backend, Outcome::Crashed);
+            assert_eq!(case.outcome, Outcome::Xfailed);
+            assert_eq!(case.detail, "crashed, as is known: the kernel's: bug\nlog");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_stays() {
+        let case = applied(ENTRY, "mips", Backend::Rust, Outcome::Failed);
+        assert_eq!(case.outcome, Outcome::Failed);
+        let case = applied(ENTRY, "arm", Backend::Rust, Outcome::Skipped);
+        assert_eq!(case.outcome, Outcome::Skipped);
+    }
+
+    #[test]
+    fn an_entry_can_be_for_the_c_backend_alone() {
+        let case = applied(ENTRY_OF_C, "arm", Backend::C, Outcome::Failed);
+        assert_eq!(case.outcome, Outcome::Xfailed);
+        let case = applied(ENTRY_OF_C, "arm", Backend::Rust, Outcome::Failed);
+        assert_eq!(case.outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn an_entry_that_is_out_of_date_is_a_failure() {
+        let passed = |entry, backend| applied(entry, "arm", backend, Outcome::Passed).outcome;
+        assert_eq!(passed(ENTRY, Backend::Rust), Outcome::Failed);
+        assert_eq!(passed(ENTRY, Backend::C), Outcome::Passed);
+        assert_eq!(passed(ENTRY_OF_C, Backend::Rust), Outcome::Passed);
+        let mut known = Known::parse(ENTRY).unwrap();
+        assert_eq!(known.unseen().collect::<Vec<_>>(), ["arm/ftracetest/a.tc"]);
+        let mut case = Case::new("a.tc", Outcome::Failed, "");
+        let arm = machine::find("arm").unwrap();
+        known.apply(arm, "ftracetest", Backend::C, &mut case);
+        assert_eq!(known.unseen().count(), 0);
+    }
+
+    #[test]
+    fn an_entry_is_for_each_of_its_machines() {
+        let known = Known::parse("arm,mips/ftracetest/a.tc: why\n").unwrap();
+        let tests: Vec<_> = known.unseen().collect();
+        assert_eq!(tests, ["arm/ftracetest/a.tc", "mips/ftracetest/a.tc"]);
+    }
+
+    #[test]
+    fn an_entry_without_a_cause_and_one_that_is_there_twice_are_refused() {
+        assert!(Known::parse("arm/ftracetest/a.tc\n").is_err());
+        assert!(Known::parse("a.tc: why\n").is_err());
+        assert!(Known::parse("arm,arm/ftracetest/a.tc: why\n").is_err());
+        assert!(Known::parse(&ENTRY.repeat(2)).is_err());
+    }
+}

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's source: the user's or Debian's.
+//!
+//! A folder below `build/` that has its final name is complete: it was made under another one.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command, //
+};
+
+use anyhow::{
+    bail,
+    ensure,
+    Context as _,
+    Result, //
+};
+use clap::Args;
+use sha2::{
+    Digest,
+    Sha256, //
+};
+use walkdir::WalkDir;
+
+use crate::host::{
+    apt::{
+        self,
+        Apt, //
+    },
+    files,
+    process::output,
+    progress::Step,
+    version::Version,
+    Context, //
+};
+
+#[derive(Args)]
+pub struct Source {
+    /// A kernel tarball or tree to use in place of Debian's package.
+    #[arg(long, env = "KERNEL_SRC")]
+    pub kernel_src: Option<PathBuf>,
+    /// The kernel version, for example 7.3.
+    #[arg(long, env = "KERNEL")]
+    pub kernel: Option<String>,
+}
+
+/// The version that a kernel tree's Makefile names, if the folder is a kernel tree.
+pub fn kernel_version(tree: &Path) -> Option<Version> {
+    let is_kernel = [
+        "Kbuild",
+        "Kconfig",
+        "scripts/Kbuild.include",
+        "kernel/trace",
+    ]
+    .iter()
+    .all(|path| tree.join(path).exists());
+    let makefile = fs::read_to_string(tree.join("Makefile")).ok()?;
+    let number = |name: &str| {
+        makefile.lines().find_map(|line| {
+            let (left, right) = line.split_once('=')?;
+            (left.trim() == name).then(|| right.trim().parse().ok())?
+        })
+    };
+    is_kernel.then_some(())?;
+    Some(Version(
+        number("VERSION")?,
+        number("PATCHLEVEL")?,
+        number("SUBLEVEL")?,
+    ))
+}
+
+/// The kernel series that this repository has patches for, the newest first.
+pub fn supported(repo: &Path) -> Result<Vec<String>> {
+    let patches = repo.join("patches");
+    let mut found: Vec<(Version, String)> = fs::read_dir(&patches)
+        .with_context(|| format!("cannot read {}", patches.display()))?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| Some((name.parse().ok()?, name)))
+        .collect();
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, name)| name).collect())
+}
+
+/// A kernel tree, and what its version is.
+#[derive(Debug)]
+pub struct Kernel {
+    pub dir: PathBuf,
+    pub version: Version,
+}
+
+/// A kernel source below `build/src/`: the user's if one is named, otherwise Debian's newest
+/// that is supported.
+pub fn kernel(ctx: &Context, source: &Source) -> Result<Kernel> {
+    let _lock = ctx.paths.lock()?;
+    let mut series = supported(&ctx.paths.repo)?;
+    if let Some(wanted) = &source.kernel {
+        ensure!(
+            series.contains(wanted),
+            "KERNEL={wanted} is not supported: there is {}",
+            series.join(", ")
+        );
+        series = vec![wanted.clone()];
+    }
+    let store = Store {
+        dir: ctx.paths.build.join("src"),
+        series: &series,
+    };
+    match &source.kernel_src {
+        Some(path) => store.users(ctx, path),
+        None => store.debians(ctx),
+    }
+}
+
+/// Where kernel sources are kept: `linux-<version>/`, with what it was made from in
+/// `linux-<version>.origin`.
+struct Store<'a> {
+    dir: PathBuf,
+    series: &'a [String],
+}
+
+impl Store<'_> {
+    /// The complete source that `wanted` says the origin of.
+    fn find(&self, wanted: impl Fn(&str) -> bool) -> Option<Kernel> {
+        fs::read_dir(&self.dir).ok()?.find_map(|entry| {
+            let origin = entry.ok()?.path();
+            let is_wanted = origin.extension()? == "origin"
+                && fs::read_to_string(&origin).is_ok_and(|text| wanted(&text));
+            is_wanted.then_some(())?;
+            let dir = origin.with_extension("");
+            let version = kernel_version(&dir)?;
+            Some(Kernel { dir, version })
+        })
+    }
+
+    /// Makes a source: `fill` puts it into a new folder.
+    fn make(&self, origin: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Kernel> {
+        let new = self.dir.join("new");
+        files::remove_dir_all(&new)?;
+        fs::create_dir_all(&new).with_context(|| format!("cannot create {}", new.display()))?;
+        fill(&new)?;
+        let Some(version) = kernel_version(&new) else {
+            bail!("{origin} is no kernel source");
+        };
+        ensure!(
+            self.series.contains(&version.series()),
+            "{origin} is Linux {version}; supported: {}",
+            self.series.join(", ")
+        );
+        let dir = self.dir.join(format!("linux-{version}"));
+        let stamp = self.dir.join(format!("linux-{version}.origin"));
+        if stamp.exists() {
+            fs::remove_file(&stamp)?;
+        }
+        files::remove_dir_all(&dir)?;
+        fs::rename(&new, &dir)?;
+        files::write_atomic(&stamp, origin.as_bytes())?;
+        Ok(Kernel { dir, version })
+    }
+
+    fn users(&self, ctx: &Context, path: &Path) -> Result<Kernel> {
+        let path = fs::canonicalize(path)
+            .with_context(|| format!("cannot read KERNEL_SRC={}", path.display()))?;
+        if path.is_dir() {
+            let files = listed(&path)?;
+            let origin = format!("tree {} {}", path.display(), digest(&path, &files)?);
+            if let Some(kernel) = self.find(|text| text == origin) {
+                return Ok(kernel);
+            }
+            let title = format!("Copy {}", path.display());
+            return ctx.ui.step(&title, "source", |_| {
+                self.make(&origin, |new| copy(&path, &files, new))
+            });
+        }
+        let meta = fs::metadata(&path)?;
+        let origin = format!(
+            "tarball {} {} {}.{}",
+            path.display(),
+            meta.len(),
+            meta.mtime(),
+            meta.mtime_nsec()
+        );
+        if let Some(kernel) = self.find(|text| text == origin) {
+            return Ok(kernel);
+        }
+        let title = format!("Unpack {}", path.display());
+        ctx.ui.step(&title, "source", |step| {
+            self.make(&origin, |new| unpack(step, &path, new))
+        })
+    }
+
+    fn debians(&self, ctx: &Context) -> Result<Kernel> {
+        let known = self.series.iter().find_map(|series| {
+            let origin = format!("debian linux-source-{series} ");
+            self.find(|text| text.starts_with(&origin))
+        });
+        if let Some(kernel) = known {
+            return Ok(kernel);
+        }
+        ctx.ui.step("Fetch the kernel's source", "source", |step| {
+            let apt = Apt::for_fetching(ctx)?;
+            let (package, deb) = self.debian_package(&apt, step)?;
+            let file = deb.file_name().context("a package has a name")?;
+            let origin = format!("debian {package} {}", file.display());
+            let unpacked = self.dir.join("deb");
+            let kernel = self.make(&origin, |new| {
+                files::remove_dir_all(&unpacked)?;
+                apt::extract(step, &deb, &unpacked)?;
+                let tarball = unpacked.join(format!("usr/src/{package}.tar.xz"));
+                unpack(step, &tarball, new)
+            });
+            files::remove_dir_all(&unpacked)?;
+            let kernel = kernel?;
+            step.fold(format!("Linux {} from {package}", kernel.version));
+            Ok(kernel)
+        })
+    }
+
+    fn debian_package(&self, apt: &Apt, step: &Step<'_>) -> Result<(String, PathBuf)> {
+        let packages = self
+            .series
+            .iter()
+            .map(|series| format!("linux-source-{series}"));
+        for package in packages.clone() {
+            if let Some(deb) = apt.cached(&package, None, "") {
+                return Ok((package, deb));
+            }
+        }
+        apt.update(step)?;
+        for package in packages {
+            if !apt.versions(&package)?.is_empty() {
+                let deb = apt.download(step, &package, None, "")?;
+                return Ok((package, deb));
+            }
+        }
+        bail!(
+            "Debian's archive has no linux-source package for Linux {}: \
+             give a tarball or a tree of one by KERNEL_SRC=",
+            self.series.join(" or ")
+        )
+    }
+}
+
+/// Unpacks a tarball. The files become new ones (`-m`), so that `make` builds again what it built
+/// from another source of the same version.
+fn unpack(step: &Step<'_>, tarball: &Path, to: &Path) -> Result<()> {
+    step.progress("unpacking");
+    step.run(
+        Command::new("tar")
+            .args(["--strip-components=1", "--no-same-owner", "-xmf"])
+            .arg(tarball)
+            .arg("-C")
+            .arg(to),
+    )
+    .with_context(|| format!("cannot unpack {} (is it whole?)", tarball.display()))
+}
+
+/// The files of a user's tree: those that git knows or, outside of git, all.
+fn listed(tree: &Path) -> Result<Vec<PathBuf>> {
+    if tree.join(".git").exists() {
+        let list = output(Command::new("git").arg("-C").arg(tree).args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ]))?;
+        let mut files: Vec<PathBuf> = list
+            .split_terminator('\0')
+            .map(PathBuf::from)
+            .filter(|path| tree.join(path).symlink_metadata().is_ok())
+            .collect();
+        files.dedup();
+        return Ok(files);
+    }
+    let mut files = Vec::new();
+    for entry in WalkDir::new(tree).sort_by_file_name() {
+        let entry = entry?;
+        if !entry.file_type().is_dir() {
+            files.push(entry.path().strip_prefix(tree)?.to_path_buf());
+        }
+    }
+    Ok(files)
+}
+
+/// What changes when one of the files does, without reading them.
+fn digest(tree: &Path, files: &[PathBuf]) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for path in files {
+        let meta = fs::symlink_metadata(tree.join(path))?;
+        hasher.update(format!(
+            "{} {} {} {} {}\n",
+            path.display(),
+            meta.mode(),
+            meta.len(),
+            meta.mtime(),
+            meta.mtime_nsec()
+        ));
+    }
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+fn copy(tree: &Path, files: &[PathBuf], to: &Path) -> Result<()> {
+    for path in files {
+        let (from, to) = (tree.join(path), to.join(path));
+        fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+        if from.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
+        } else {
+            fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{
+        paths::Paths,
+        process::tests::shell,
+        progress::Ui, //
+    };
+
+    /// A repository with patches for 7.3, and beside it a small kernel tree and a tarball of it.
+    fn set_up(version: &str) -> (tempfile::TempDir, Context) {
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!(
+            "cd {} && mkdir -p repo/patches/7.3 linux/scripts linux/kernel/trace && cd linux &&
+             printf 'VERSION = %s\\nPATCHLEVEL = %s\\nSUBLEVEL = 4\\n' {} > Makefile &&
+             touch Kbuild Kconfig scripts/Kbuild.include kernel/trace/Makefile &&
+             ln -s Kbuild link && cd .. && tar -cJf linux.tar.xz linux",
+            dir.path().display(),
+            version.replace('.', " ")
+        );
+        assert!(shell(&script).status().unwrap().success());
+        let paths = Paths::at(&dir.path().join("repo"));
+        let ui = Ui::new(paths.build.join("log"), false);
+        (dir, Context { paths, ui })
+    }
+
+    fn from(path: PathBuf) -> Source {
+        Source {
+            kernel_src: Some(path),
+            kernel: None,
+        }
+    }
+
+    #[test]
+    fn a_tarball_is_unpacked_once() {
+        let (dir, ctx) = set_up("7.3");
+        let source = from(dir.path().join("linux.tar.xz"));
+        let first = kernel(&ctx, &source).unwrap();
+        assert_eq!(first.version, Version(7, 3, 4));
+        assert!(first.dir.ends_with("build/src/linux-7.3.4"));
+        let mark = first.dir.join("mark");
+        fs::write(&mark, "").unwrap();
+        kernel(&ctx, &source).unwrap();
+        assert!(mark.exists());
+    }
+
+    #[test]
+    fn two_runs_at_once_take_turns() {
+        let (dir, ctx) = set_up("7.3");
+        let source = from(dir.path().join("linux.tar.xz"));
+        let lock = ctx.paths.lock().unwrap();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let paths = Paths::at(&ctx.paths.repo);
+                let ui = Ui::new(paths.build.join("log"), false);
+                kernel(&Context { paths, ui }, &source).unwrap()
+            });
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            assert!(!ctx.paths.build.join("src").exists());
+            drop(lock);
+            other.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn half_a_tarball_is_refused_and_not_trusted_later() {
+        let (dir, ctx) = set_up("7.3");
+        let tarball = dir.path().join("linux.tar.xz");
+        let whole = fs::read(&tarball).unwrap();
+        fs::write(&tarball, &whole[..whole.len() / 2]).unwrap();
+        let error = kernel(&ctx, &from(tarball.clone())).unwrap_err();
+        assert!(format!("{error:#}").contains("is it whole?"), "{error:#}");
+        assert!(!ctx.paths.build.join("src/linux-7.3.4").exists());
+        fs::write(&tarball, whole).unwrap();
+        kernel(&ctx, &from(tarball)).unwrap();
+    }
+
+    #[test]
+    fn an_unsupported_version_is_refused() {
+        let (dir, ctx) = set_up("6.1");
+        let error = kernel(&ctx, &from(dir.path().join("linux.tar.xz"))).unwrap_err();
+        assert!(format!("{error:#}").contains("Linux 6.1.4; supported: 7.3"));
+        let wanted = Source {
+            kernel: Some("6.1".into()),
+            ..from(dir.path().into())
+        };
+        assert!(kernel(&ctx, &wanted).is_err());
+    }
+
+    #[test]
+    fn a_tree_is_copied_again_when_it_changes() {
+        let (dir, ctx) = set_up("7.3");
+        let source = from(dir.path().join("linux"));
+        let copy = kernel(&ctx, &source).unwrap().dir;
+        assert!(copy.join("link").is_symlink());
+        fs::write(dir.path().join("linux/Kbuild"), "changed").unwrap();
+        kernel(&ctx, &source).unwrap();
+        assert_eq!(fs::read_to_string(copy.join("Kbuild")).unwrap(), "changed");
+    }
+}
