@@ -11,11 +11,18 @@ use anyhow::{
 
 use crate::{
     host::Context,
-    kernel::tools::{
-        kernel_tree,
-        BROWSER,
-        MACHINE_TOOLS,
-        TOOLS, //
+    kernel::{
+        machine::{
+            self,
+            TestedBy, //
+        },
+        tools::{
+            self,
+            kernel_tree,
+            BROWSER,
+            MACHINE_TOOLS,
+            TOOLS, //
+        },
     },
 };
 
@@ -23,15 +30,22 @@ use crate::{
 pub fn report(ctx: &Context) -> Result<()> {
     let kernel = kernel_tree(ctx);
     println!("{:<20}{:<12}{:<12}", "tool", "yours", "minimum");
+    let of_check = machine::tested(TestedBy::Check, None);
+    let of_check = of_check
+        .iter()
+        .flat_map(|machine| tools::of_machine(machine));
+    let mut names = BTreeSet::new();
     let mut bad = 0;
-    for tool in TOOLS.iter().chain([&BROWSER]) {
-        let (line, good) = tool.line(kernel.as_deref());
-        println!("{line}");
-        bad += usize::from(!good);
+    for tool in TOOLS.iter().chain(of_check) {
+        if names.insert(tool.name) {
+            let (line, good) = tool.line(kernel.as_deref());
+            println!("{line}");
+            bad += usize::from(!good);
+        }
     }
     println!("\nfor `make check-all` and the machines named:");
-    let mut names = BTreeSet::new();
-    for (_, tool) in MACHINE_TOOLS {
+    let of_machines = MACHINE_TOOLS.iter().map(|(_, tool)| tool);
+    for tool in of_machines.chain([&BROWSER]) {
         if names.insert(tool.name) {
             println!("{}", tool.line(kernel.as_deref()).0);
         }

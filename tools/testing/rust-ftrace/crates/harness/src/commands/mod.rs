@@ -25,14 +25,14 @@ mod why;
 #[derive(Subcommand)]
 pub enum Command {
     Run(Machine),
-    Check(check::Asked),
+    Check(check::Options),
     Shell(Machine),
     Install(install::Kdir),
     Status(install::Kdir),
     Uninstall(install::Kdir),
     Patch(patch::Asked),
     Doctor,
-    CheckAll(check::Asked),
+    CheckAll(check::Options),
     Bench(Machine),
     Why(Source),
 }

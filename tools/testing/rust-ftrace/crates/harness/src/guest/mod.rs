@@ -60,6 +60,7 @@ const USER_EVENTS: &str = "/user_events";
 /// The programs of these.
 const USER_EVENTS_PROGRAMS: &[&str] = &["abi_test", "dyn_test", "ftrace_test", "perf_test"];
 
+#[derive(Clone)]
 pub struct Guest {
     pub machine: &'static Machine,
     name: String,

@@ -19,15 +19,12 @@ use anyhow::{
 };
 use walkdir::WalkDir;
 
-use crate::{
-    host::{
-        apt::Apt,
-        files,
-        process::output,
-        progress::Step,
-        Context, //
-    },
-    kernel::machine::Machine, //
+use crate::host::{
+    apt::Apt,
+    files,
+    process::output,
+    progress::Step,
+    Context, //
 };
 
 /// The suite that it comes from.
@@ -36,17 +33,15 @@ const SUITE: &str = "trixie";
 /// What the compiler's driver runs of it.
 const PROGRAMS: &[&str] = &["cc1", "collect2"];
 
-/// The folder of the compiler for a machine's kernel, [`None`] if the host's will do.
-pub fn folder(ctx: &Context, machine: &Machine) -> Result<Option<PathBuf>> {
-    let Some(release) = machine.gcc else {
-        return Ok(None);
-    };
-    let host = output(Command::new(format!("{}gcc", machine.cross)).arg("-dumpversion"))?;
+/// The folder of a compiler of this or a later release, by its `CROSS_COMPILE=`, [`None`] if the
+/// host's will do.
+pub fn folder(ctx: &Context, cross: &str, release: u32) -> Result<Option<PathBuf>> {
+    let host = output(Command::new(format!("{cross}gcc")).arg("-dumpversion"))?;
     let major = host.split('.').next().unwrap_or_default().trim();
     if major.parse::<u32>().is_ok_and(|major| major >= release) {
         return Ok(None);
     }
-    let cross = machine.cross.trim_end_matches('-');
+    let cross = cross.trim_end_matches('-');
     let name = format!("gcc-{release}-{cross}");
     let driver = format!("usr/bin/{cross}-gcc-{release}");
     let dir = ctx.paths.build.join("tools").join(&name);

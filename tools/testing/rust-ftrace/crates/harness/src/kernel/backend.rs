@@ -3,7 +3,7 @@
 //! The two backends.
 
 /// Which ftrace backend a kernel has.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     C,
     Rust,

@@ -523,15 +523,6 @@ impl Machine {
         first.is_some_and(|m| m.name == self.name)
     }
 
-    /// The name of the suite of a kind of tests on it. The Rust backend's is what it all is about; the
-    /// C backend's is what it is compared with.
-    pub fn suite(&self, backend: Backend, kind: &str) -> String {
-        match backend {
-            Backend::C => format!("{}-c/{kind}", self.name),
-            Backend::Rust => format!("{}/{kind}", self.name),
-        }
-    }
-
     /// QEMU's arguments for the machine.
     pub fn arguments(&self) -> Vec<String> {
         let given = self.machine.iter().map(|&argument| argument.to_owned());

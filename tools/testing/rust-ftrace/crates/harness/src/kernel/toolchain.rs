@@ -54,32 +54,47 @@ impl Toolchain {
 /// Debian's folder of LLVM's programs, whose libclang bindgen loads.
 const LLVM: &str = "/usr/lib/llvm-19/bin";
 
-/// Brings the host's packages for `machines`, the tools and the kernel source with the backend in
-/// it.
+/// Brings all that building kernels for `machines` takes.
 pub fn prepare(ctx: &Context, source: &Source, machines: &[&Machine]) -> Result<Toolchain> {
-    tools::ensure_host(ctx, machines)?;
+    tools::ensure_for_kernels(ctx, machines)?;
+    complete(ctx, &self::source(ctx, source)?, machines)
+}
+
+/// Brings the kernel source, with the backend in it.
+pub fn source(ctx: &Context, source: &Source) -> Result<source::Kernel> {
+    tools::ensure_for_source(ctx)?;
     let kernel = source::kernel(ctx, source)?;
+    let title = "Put the backend into the kernel source";
+    ctx.ui.step(title, "overlay", |step| {
+        step.fold(match install::install(&ctx.paths.repo, &kernel.dir)? {
+            Outcome::Installed(files) | Outcome::Updated(files) => format!("{files} files"),
+            Outcome::Unchanged => "up to date".to_owned(),
+        });
+        Ok(())
+    })?;
+    Ok(kernel)
+}
+
+/// Brings what building that kernel for `machines` takes besides: the host's packages, and the
+/// tools that the host does not have.
+pub fn complete(
+    ctx: &Context,
+    kernel: &source::Kernel,
+    machines: &[&Machine],
+) -> Result<Toolchain> {
+    tools::ensure_for_kernels(ctx, machines)?;
     let rust_lib_src = rust::library(ctx)?;
     rust::bindgen(ctx)?;
     let mut gcc = Vec::new();
     for machine in machines {
-        if let Some(folder) = compilers::folder(ctx, machine)? {
-            gcc.push((machine.name, folder));
+        if let Some(release) = machine.gcc {
+            if let Some(folder) = compilers::folder(ctx, machine.cross, release)? {
+                gcc.push((machine.name, folder));
+            }
         }
     }
-    ctx.ui.step(
-        "Put the backend into the kernel source",
-        "overlay",
-        |step| {
-            step.fold(match install::install(&ctx.paths.repo, &kernel.dir)? {
-                Outcome::Installed(files) | Outcome::Updated(files) => format!("{files} files"),
-                Outcome::Unchanged => "up to date".to_owned(),
-            });
-            Ok(())
-        },
-    )?;
     Ok(Toolchain {
-        source: kernel.dir,
+        source: kernel.dir.clone(),
         rust_lib_src,
         bin: vec![ctx.paths.tools_bin(), LLVM.into()],
         gcc,

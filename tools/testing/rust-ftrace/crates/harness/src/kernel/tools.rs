@@ -98,17 +98,17 @@ pub const TOOLS: &[Tool] = &[
     tool("clang", Says("/usr/lib/llvm-19/bin/clang", "--version"), Version(19, 0, 0), Some("llvm"), "clang-19"),
     tool("libclang", File("/usr/lib/llvm-19/lib/libclang.so"), ANY, None, "libclang-19-dev"),
     tool("llvm-mc", Says("/usr/lib/llvm-19/bin/llvm-mc", "--version"), Version(19, 0, 0), None, "llvm-19"),
-    tool("gcc for ARM", Says("arm-linux-gnueabihf-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-arm-linux-gnueabihf"),
-    tool("gcc for MIPS", Says("mipsel-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mipsel-linux-gnu"),
-    // 7.2 hangs with -icount on MIPS.
-    tool("qemu-system-arm", Says("qemu-system-arm", "--version"), Version(10, 0, 0), None, "qemu-system-arm"),
-    tool("qemu-system-mipsel", Says("qemu-system-mipsel", "--version"), Version(10, 0, 0), None, "qemu-system-mips"),
 ];
 
-/// What a machine takes on top, by its `CROSS_COMPILE=`, by an option that it asks for or by an
-/// argument of its `make`. Nothing else asks for it.
+/// What a machine takes on top, by its `CROSS_COMPILE=`, by the kernel's name of its architecture, by
+/// an option that it asks for or by an argument of its `make`. Nothing else asks for it.
 #[rustfmt::skip]
 pub const MACHINE_TOOLS: &[(&str, Tool)] = &[
+    ("arm-linux-gnueabihf-", tool("gcc for ARM", Says("arm-linux-gnueabihf-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-arm-linux-gnueabihf")),
+    ("mipsel-linux-gnu-", tool("gcc for MIPS", Says("mipsel-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mipsel-linux-gnu")),
+    // 7.2 hangs with -icount on MIPS.
+    ("arm", tool("qemu-system-arm", Says("qemu-system-arm", "--version"), Version(10, 0, 0), None, "qemu-system-arm")),
+    ("mips", tool("qemu-system-mipsel", Says("qemu-system-mipsel", "--version"), Version(10, 0, 0), None, "qemu-system-mips")),
     ("arm-linux-gnueabihf-", tool("libc for arm", File("/usr/arm-linux-gnueabihf/include/stdio.h"), ANY, None, "libc6-dev-armhf-cross")),
     ("mipsel-linux-gnu-", tool("libc for mips", File("/usr/mipsel-linux-gnu/include/stdio.h"), ANY, None, "libc6-dev-mipsel-cross")),
     ("mips-linux-gnu-", tool("gcc for mips-be", Says("mips-linux-gnu-gcc", "-dumpfullversion"), Version(8, 1, 0), Some("gcc"), "gcc-mips-linux-gnu")),
@@ -124,9 +124,9 @@ pub const MACHINE_TOOLS: &[(&str, Tool)] = &[
 /// Source packages are packed with it.
 const BZIP2: Tool = tool("bzip2", Says("bzip2", "--help"), ANY, None, "bzip2");
 
-/// What `make check` looks at its report with. It is large: nothing else asks for it.
+/// What `make check-all` looks at its report with. It is large: nothing else asks for it.
 pub const BROWSER: Tool = tool(
-    "chromium (check)",
+    "chromium (check-all)",
     Says(browser::PROGRAM, "--version"),
     ANY,
     None,
@@ -207,22 +207,50 @@ pub fn kernel_tree(ctx: &Context) -> Option<PathBuf> {
         .find(|path| path.join("scripts/min-tool-version.sh").is_file())
 }
 
-/// Installs what is missing of the host's packages for building and booting `machines`.
-pub fn ensure_host(ctx: &Context, machines: &[&Machine]) -> Result<()> {
+/// The tools that unpacking the kernel's source and checking its style take.
+const FOR_SOURCE: &[&str] = &["rustc", "perl", "python3", "git", "tar", "xz"];
+
+/// The tools that the tests of the host's programs take.
+const FOR_HOST: &[&str] = &["rustc", "git", "tar", "xz", "llvm-mc"];
+
+/// What building and booting a machine's kernel takes on top of what every kernel does.
+pub fn of_machine(machine: &Machine) -> impl Iterator<Item = &'static Tool> + '_ {
+    let is_asked = |key: &&str| {
+        machine.cross == *key
+            || machine.arch == *key
+            || machine.options.contains(key)
+            || machine.make.contains(key)
+    };
+    let tools = MACHINE_TOOLS.iter().filter(move |(key, _)| is_asked(key));
+    tools.map(|(_, tool)| tool)
+}
+
+/// Installs what is missing on the host for building and booting `machines`.
+pub fn ensure_for_kernels(ctx: &Context, machines: &[&Machine]) -> Result<()> {
+    let of_machines = machines.iter().flat_map(|machine| of_machine(machine));
+    ensure(ctx, TOOLS.iter().chain(of_machines).collect())
+}
+
+/// Installs what is missing on the host for unpacking and checking the kernel's source.
+pub fn ensure_for_source(ctx: &Context) -> Result<()> {
+    ensure(ctx, named(FOR_SOURCE))
+}
+
+/// Installs what is missing on the host for the tests of its programs.
+pub fn ensure_for_host(ctx: &Context) -> Result<()> {
+    ensure(ctx, named(FOR_HOST))
+}
+
+fn named(names: &[&str]) -> Vec<&'static Tool> {
+    TOOLS.iter().filter(|t| names.contains(&t.name)).collect()
+}
+
+fn ensure(ctx: &Context, tools: Vec<&Tool>) -> Result<()> {
     let kernel = kernel_tree(ctx);
     let wanting = || {
         let is_wanting =
-            |tool: &&Tool| !matches!(tool.find(tool.minimum(kernel.as_deref())), Found::Good(_));
-        let of_machines = MACHINE_TOOLS
-            .iter()
-            .filter(|(key, _)| {
-                machines
-                    .iter()
-                    .any(|m| m.cross == *key || m.options.contains(key) || m.make.contains(key))
-            })
-            .map(|(_, tool)| tool);
-        let tools = TOOLS.iter().chain(of_machines);
-        tools.filter(is_wanting).collect::<Vec<_>>()
+            |tool: &&&Tool| !matches!(tool.find(tool.minimum(kernel.as_deref())), Found::Good(_));
+        tools.iter().filter(is_wanting).collect::<Vec<_>>()
     };
     let packages: BTreeSet<&str> = wanting()
         .iter()

@@ -21,13 +21,11 @@ use crate::{
     },
     kernel::{
         backend::Backend,
-        config,
-        kbuild::Kernel,
+        config, kbuild,
         machine::{
             Machine,
             MACHINES, //
         },
-        toolchain::Toolchain, //
     },
 };
 
@@ -51,12 +49,7 @@ pub struct About {
 
 impl About {
     /// Looks at what the run has built. `filter` is the part of the tests' names it was asked for.
-    pub fn find(
-        ctx: &Context,
-        toolchain: &Toolchain,
-        machines: &[&'static Machine],
-        filter: Option<&str>,
-    ) -> Self {
+    pub fn find(ctx: &Context, machines: &[&'static Machine], filter: Option<&str>) -> Self {
         let now: DateTime<Utc> = SystemTime::now().into();
         let mut facts = vec![
             ("Date", now.format("%Y-%m-%d %H:%M UTC").to_string()),
@@ -65,13 +58,13 @@ impl About {
         if let Some(text) = filter {
             facts.push(("Only tests with", text.to_owned()));
         }
-        if machines.len() < MACHINES.len() {
+        if !machines.is_empty() && machines.len() < MACHINES.len() {
             let names: Vec<_> = machines.iter().map(|m| m.name).collect();
             facts.push(("Machines", names.join(", ")));
         }
         let kernels = machines
             .iter()
-            .filter_map(|machine| kernels(ctx, toolchain, machine))
+            .filter_map(|machine| kernels(ctx, machine))
             .collect();
         Self { facts, kernels }
     }
@@ -86,13 +79,9 @@ fn commit(ctx: &Context) -> String {
 }
 
 /// What a benchmark says about the kernels that it compares.
-pub fn about_kernels(
-    ctx: &Context,
-    toolchain: &Toolchain,
-    machine: &'static Machine,
-) -> Vec<(&'static str, String)> {
+pub fn about_kernels(ctx: &Context, machine: &'static Machine) -> Vec<(&'static str, String)> {
     let mut facts = vec![("rust-ftrace", commit(ctx))];
-    if let Some(kernels) = kernels(ctx, toolchain, machine) {
+    if let Some(kernels) = kernels(ctx, machine) {
         facts.extend(kernels.facts);
         facts.push(("Configuration", files::sha256_of(kernels.asked.as_bytes())));
         facts.extend(kernels.differences.into_iter().map(|d| ("Differs in", d)));
@@ -101,11 +90,9 @@ pub fn about_kernels(
 }
 
 /// What there is to say about a machine's kernels, if the Rust backend's has been configured.
-fn kernels(ctx: &Context, toolchain: &Toolchain, machine: &'static Machine) -> Option<Kernels> {
-    let read = |backend, file| {
-        let kernel = Kernel::new(ctx, toolchain, machine, backend);
-        fs::read_to_string(kernel.out().join(file)).ok()
-    };
+fn kernels(ctx: &Context, machine: &'static Machine) -> Option<Kernels> {
+    let read =
+        |backend, file| fs::read_to_string(kbuild::out(ctx, machine, backend).join(file)).ok();
     let text = read(Backend::Rust, ".config")?;
     let rust = config::parse(&text);
     let of_config = |name: &str| rust.get(name).map(|v| v.trim_matches('"').to_owned());

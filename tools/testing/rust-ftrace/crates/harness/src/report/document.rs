@@ -92,9 +92,9 @@ pub struct Report<'a> {
 impl<'a> Report<'a> {
     pub fn new(about: &'a About, totals: Counts, suites: &'a [Suite]) -> Self {
         let compared = compare::all(suites);
-        let single = suites
-            .iter()
-            .filter(|s| s.baseline().is_none() && compared.iter().all(|c| c.suite() != s.name));
+        let single = suites.iter().filter(|s| {
+            s.name.baseline().is_none() && compared.iter().all(|c| c.suite() != s.name)
+        });
         let sections = compared
             .iter()
             .map(of_comparison)
@@ -197,7 +197,7 @@ fn of_comparison<'a>(comparison: &Comparison<'a>) -> Section<'a> {
         }
     });
     Section {
-        title: comparison.suite(),
+        title: comparison.suite().to_string(),
         columns: &["C", "Rust"],
         counts: vec![c, rust],
         lines: lines.collect(),
@@ -212,7 +212,7 @@ fn of_suite(suite: &Suite) -> Section<'_> {
         worse: false,
     });
     Section {
-        title: suite.name.clone(),
+        title: suite.name.to_string(),
         columns: &["Result"],
         counts: vec![suite.counts()],
         lines: lines.collect(),
@@ -263,11 +263,18 @@ pub mod tests {
         Outcome::*,
         *, //
     };
-    use crate::report::about::Kernels;
+    use crate::{
+        kernel::backend::Backend,
+        report::about::Kernels,
+        results::suite::{
+            Kind,
+            Name, //
+        },
+    };
 
-    fn suite(name: &str, cases: &[(&str, Outcome, &str)]) -> Suite {
+    fn suite(name: Name, cases: &[(&str, Outcome, &str)]) -> Suite {
         Suite {
-            name: name.into(),
+            name,
             cases: cases
                 .iter()
                 .map(|&(name, outcome, detail)| Case::new(name, outcome, detail))
@@ -281,11 +288,11 @@ pub mod tests {
         let long = format!("/{}\n+ {}", "path".repeat(60), "word ".repeat(90));
         vec![
             suite(
-                "host/pure",
+                Name::Host("pure".to_owned()),
                 &[("emit", Passed, ""), ("slow", Skipped, "ignored")],
             ),
             suite(
-                "arm-c/ftrace",
+                Name::Machine("arm", Backend::C, Kind::Ftracetest),
                 &[
                     ("ftrace/<a>.tc", Passed, ""),
                     ("ftrace/b|c.tc", Failed, "no | <ping>\nlog"),
@@ -293,7 +300,7 @@ pub mod tests {
                 ],
             ),
             suite(
-                "arm/ftrace",
+                Name::Machine("arm", Backend::Rust, Kind::Ftracetest),
                 &[
                     ("ftrace/<a>.tc", Unresolved, ""),
                     ("ftrace/b|c.tc", Failed, "no | <ping>\nlog"),
@@ -301,10 +308,7 @@ pub mod tests {
                     ("new.tc", Passed, ""),
                 ],
             ),
-            suite(
-                &format!("mips/{}", "unbroken".repeat(9)),
-                &[("x", Failed, &long)],
-            ),
+            suite(Name::Host("unbroken".repeat(9)), &[("x", Failed, &long)]),
         ]
     }
 
@@ -332,7 +336,7 @@ pub mod tests {
     fn every_test_has_a_row_and_comparisons_come_first() {
         report(|report| {
             assert_eq!(report.rows(), 7);
-            assert_eq!(report.sections[0].title, "arm/ftrace");
+            assert_eq!(report.sections[0].title, "arm/ftracetest");
             let html = report.render().unwrap();
             assert_eq!(html.matches("<tr data-test").count(), 7);
         });
@@ -366,10 +370,11 @@ pub mod tests {
         report(|report| {
             let text = report.markdown();
             assert!(
-                text.contains("\n| arm/ftrace | 1/2/1 | 1/1/2 | 1 |\n"),
+                text.contains("\n| arm/ftracetest | 1/2/1 | 1/1/2 | 1 |\n"),
                 "{text}"
             );
-            let row = r"| arm/ftrace/ftrace/b\|c.tc | failed | failed | both: no \| &lt;ping> |";
+            let row =
+                r"| arm/ftracetest/ftrace/b\|c.tc | failed | failed | both: no \| &lt;ping> |";
             assert!(text.contains(row), "{text}");
             assert!(!text.contains("host/pure"));
         });

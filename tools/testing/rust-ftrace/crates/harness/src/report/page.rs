@@ -196,6 +196,7 @@ mod tests {
 
     /// One test: a browser takes long to start.
     #[test]
+    #[ignore = "takes a browser: a part of make check-all"]
     fn the_report_is_readable_and_what_spoils_it_is_seen() {
         let (about, suites) = (document::tests::about(), document::tests::suites());
         let report = Report::new(&about, Counts::default(), &suites);

@@ -7,6 +7,8 @@ use std::{
     time::Duration, //
 };
 
+use crate::results::suite::Name;
+
 /// What became of a test, in the words of the kernel's ftracetest, and a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -138,8 +140,7 @@ impl Case {
 
 /// The results of one source of tests, for example of one boot.
 pub struct Suite {
-    /// `<machine>/<kind>`; the C backend's suite of the same tests is `<machine>-c/<kind>`.
-    pub name: String,
+    pub name: Name,
     pub cases: Vec<Case>,
     pub time: Duration,
 }
@@ -147,12 +148,5 @@ pub struct Suite {
 impl Suite {
     pub fn counts(&self) -> Counts {
         Counts::of(self.cases.iter().map(|c| c.outcome))
-    }
-
-    /// The machine and the kind of tests, where this is the C backend's suite: what others are
-    /// compared with, and no test of ours.
-    pub fn baseline(&self) -> Option<(&str, &str)> {
-        let (machine, kind) = self.name.split_once('/')?;
-        Some((machine.strip_suffix("-c")?, kind))
     }
 }

@@ -7,11 +7,20 @@ use std::{
     time::Duration, //
 };
 
-use crate::results::case::{
-    Case,
-    Counts,
-    Outcome,
-    Suite, //
+use crate::{
+    kernel::backend::Backend,
+    results::{
+        case::{
+            Case,
+            Counts,
+            Outcome,
+            Suite, //
+        },
+        suite::{
+            Kind,
+            Name, //
+        },
+    },
 };
 
 /// One test with both backends. A backend that has no result did not run it.
@@ -35,15 +44,15 @@ impl Row<'_> {
 
 /// A suite that ran with both backends.
 pub struct Comparison<'a> {
-    pub machine: &'a str,
-    pub kind: &'a str,
+    pub machine: &'static str,
+    pub kind: Kind,
     pub rows: Vec<Row<'a>>,
 }
 
 impl Comparison<'_> {
     /// The name of the Rust backend's suite.
-    pub fn suite(&self) -> String {
-        format!("{}/{}", self.machine, self.kind)
+    pub fn suite(&self) -> Name {
+        Name::Machine(self.machine, Backend::Rust, self.kind)
     }
 
     /// The C backend's counts and the Rust backend's.
@@ -75,7 +84,7 @@ impl Comparison<'_> {
         } else {
             None
         };
-        Case::check(self.kind, problem)
+        Case::check(self.kind.name(), problem)
     }
 }
 
@@ -84,8 +93,8 @@ pub fn all(suites: &[Suite]) -> Vec<Comparison<'_>> {
     suites
         .iter()
         .filter_map(|baseline| {
-            let (machine, kind) = baseline.baseline()?;
-            let name = format!("{machine}/{kind}");
+            let (machine, kind) = baseline.name.baseline()?;
+            let name = Name::Machine(machine, Backend::Rust, kind);
             let ours = suites.iter().find(|s| s.name == name);
             Some(Comparison {
                 machine,
@@ -100,7 +109,7 @@ pub fn all(suites: &[Suite]) -> Vec<Comparison<'_>> {
 pub fn suites(suites: &[Suite]) -> Vec<Suite> {
     let mut found: Vec<Suite> = Vec::new();
     for comparison in all(suites) {
-        let name = format!("compare/{}", comparison.machine);
+        let name = Name::Compare(comparison.machine);
         let case = comparison.case();
         match found.iter_mut().find(|s| s.name == name) {
             Some(suite) => suite.cases.push(case),
@@ -148,19 +157,22 @@ mod tests {
         *, //
     };
 
-    fn suite(name: &str, cases: &[(&str, Outcome)]) -> Suite {
+    fn suite(machine: &'static str, backend: Backend, cases: &[(&str, Outcome)]) -> Suite {
         Suite {
-            name: name.into(),
+            name: Name::Machine(machine, backend, Kind::Ftracetest),
             cases: cases.iter().map(|&(n, o)| Case::new(n, o, "")).collect(),
             time: Duration::ZERO,
         }
     }
 
     fn compared(c: &[(&str, Outcome)], rust: &[(&str, Outcome)]) -> Case {
-        let both = [suite("arm-c/ftrace", c), suite("arm/ftrace", rust)];
+        let both = [
+            suite("arm", Backend::C, c),
+            suite("arm", Backend::Rust, rust),
+        ];
         let found = suites(&both);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].name, "compare/arm");
+        assert_eq!(found[0].name, Name::Compare("arm"));
         found[0].cases[0].clone()
     }
 
@@ -201,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_suite_that_only_c_has_is_compared_with_nothing() {
-        let found = suites(&[suite("mips-c/ftrace", &[("a", Passed)])]);
+        let found = suites(&[suite("mips", Backend::C, &[("a", Passed)])]);
         assert_eq!(found[0].cases[0].outcome, Failed);
     }
 
@@ -209,7 +221,10 @@ mod tests {
     fn tests_of_one_name_keep_their_order_and_each_counts_once() {
         let c = [("a", Passed), ("a", Failed), ("b", Passed)];
         let rust = [("b", Passed), ("a", Failed), ("a", Failed), ("a", Passed)];
-        let both = [suite("arm-c/x", &c), suite("arm/x", &rust)];
+        let both = [
+            suite("arm", Backend::C, &c),
+            suite("arm", Backend::Rust, &rust),
+        ];
         let rows = &all(&both)[0].rows;
         let outcomes: Vec<_> = rows.iter().map(|r| (r.name, r.outcomes())).collect();
         assert_eq!(

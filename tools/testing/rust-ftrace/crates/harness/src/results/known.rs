@@ -25,10 +25,16 @@ use crate::{
         backend::Backend,
         machine::Machine, //
     },
-    results::case::{
-        Case,
-        Outcome,
-        Verdict, //
+    results::{
+        case::{
+            Case,
+            Outcome,
+            Verdict, //
+        },
+        suite::{
+            Kind,
+            Name, //
+        },
     },
 };
 
@@ -68,9 +74,9 @@ impl Known {
 
     /// Holds a result of a test on `machine` against its entry. One for both backends is for the
     /// Rust backend's: the C backend's may be better, that is the comparison's matter.
-    pub fn apply(&mut self, machine: &Machine, kind: &str, backend: Backend, case: &mut Case) {
+    pub fn apply(&mut self, machine: &Machine, kind: Kind, backend: Backend, case: &mut Case) {
         let entry = [backend, Backend::Rust]
-            .map(|b| format!("{}/{}", machine.suite(b, kind), case.name))
+            .map(|b| format!("{}/{}", Name::Machine(machine.name, b, kind), case.name))
             .into_iter()
             .find_map(|test| Some((test.clone(), self.causes.get(&test)?)));
         let Some((test, cause)) = entry else {
@@ -110,7 +116,7 @@ mod tests {
         let mut case = Case::new("a.tc", outcome, "log");
         let machine = machine::find(machine).unwrap();
         let mut known = Known::parse(entry).unwrap();
-        known.apply(machine, "ftracetest", backend, &mut case);
+        known.apply(machine, Kind::Ftracetest, backend, &mut case);
         case
     }
 
@@ -149,7 +155,7 @@ mod tests {
         assert_eq!(known.unseen().collect::<Vec<_>>(), ["arm/ftracetest/a.tc"]);
         let mut case = Case::new("a.tc", Outcome::Failed, "");
         let arm = machine::find("arm").unwrap();
-        known.apply(arm, "ftracetest", Backend::C, &mut case);
+        known.apply(arm, Kind::Ftracetest, Backend::C, &mut case);
         assert_eq!(known.unseen().count(), 0);
     }
 

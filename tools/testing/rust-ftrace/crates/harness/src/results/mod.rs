@@ -7,4 +7,5 @@ pub mod compare;
 pub mod known;
 pub mod ktap;
 pub mod selftest;
+pub mod suite;
 pub mod table;

@@ -46,7 +46,7 @@ impl Results {
 
     /// The counts of all tests of ours.
     pub fn totals(&self) -> Counts {
-        let ours = self.suites.iter().filter(|s| s.baseline().is_none());
+        let ours = self.suites.iter().filter(|s| s.name.baseline().is_none());
         Counts::of(ours.flat_map(|s| &s.cases).map(|c| c.outcome))
     }
 
@@ -54,7 +54,7 @@ impl Results {
     /// totals.
     pub fn summary(&self) -> String {
         let mut text = String::new();
-        for suite in self.suites.iter().filter(|s| s.baseline().is_none()) {
+        for suite in self.suites.iter().filter(|s| s.name.baseline().is_none()) {
             for case in &suite.cases {
                 let word = match case.outcome.verdict() {
                     Verdict::Pass => continue,
@@ -67,7 +67,7 @@ impl Results {
                 }
             }
         }
-        let width = self.suites.iter().map(|s| s.name.len()).max();
+        let width = self.suites.iter().map(|s| s.name.to_string().len()).max();
         let width = width.unwrap_or_default().max(5);
         text.push_str(&format!(
             "\n{:width$}  {:>6}  {:>6}  {:>7}  {:>8}\n",
@@ -77,7 +77,7 @@ impl Results {
             let Counts { pass, fail, skip } = suite.counts();
             text.push_str(&format!(
                 "{:width$}  {pass:>6}  {fail:>6}  {skip:>7}  {:>6.1} s\n",
-                suite.name,
+                suite.name.to_string(),
                 suite.time.as_secs_f32()
             ));
         }
@@ -87,7 +87,7 @@ impl Results {
         }
         for comparison in comparisons {
             let (c, rust) = comparison.counts();
-            let suite = comparison.suite();
+            let suite = comparison.suite().to_string();
             text.push_str(&format!("{suite:width$}  C {c} | Rust {rust}\n"));
         }
         let Counts { pass, fail, skip } = self.totals();
@@ -103,12 +103,12 @@ impl Results {
     pub fn write_junit(&self, path: &Path) -> Result<()> {
         let mut report = Report::new("rust-ftrace");
         for suite in &self.suites {
-            let mut junit = TestSuite::new(suite.name.as_str());
+            let mut junit = TestSuite::new(suite.name.to_string());
             junit.set_time(suite.time);
             for case in &suite.cases {
                 let mut status = match case.outcome.verdict() {
                     Verdict::Pass => TestCaseStatus::success(),
-                    Verdict::Fail if suite.baseline().is_none() => {
+                    Verdict::Fail if suite.name.baseline().is_none() => {
                         TestCaseStatus::non_success(NonSuccessKind::Failure)
                     }
                     Verdict::Fail | Verdict::Skip => TestCaseStatus::skipped(),
@@ -119,7 +119,7 @@ impl Results {
                     status.set_description(case.detail.as_str());
                 }
                 let mut junit_case = TestCase::new(case.name.as_str(), status);
-                junit_case.set_classname(suite.name.as_str());
+                junit_case.set_classname(suite.name.to_string());
                 junit.add_test_case(junit_case);
             }
             report.add_test_suite(junit);
@@ -139,15 +139,28 @@ mod tests {
         Outcome::*,
         *, //
     };
-    use crate::results::case::Case;
+    use crate::{
+        kernel::backend::Backend,
+        results::{
+            case::Case,
+            suite::{
+                Kind,
+                Name, //
+            },
+        },
+    };
 
     const ALL: [Outcome; 7] = [
         Passed, Xfailed, Skipped, Untested, Unresolved, Failed, Crashed,
     ];
 
-    pub fn suite(name: &str, outcomes: &[Outcome]) -> Suite {
+    const GUEST: Name = Name::Machine("arm", Backend::Rust, Kind::Guest);
+    const OURS: Name = Name::Machine("arm", Backend::Rust, Kind::Ftracetest);
+    const BASELINE: Name = Name::Machine("arm", Backend::C, Kind::Ftracetest);
+
+    fn suite(name: Name, outcomes: &[Outcome]) -> Suite {
         Suite {
-            name: name.into(),
+            name,
             cases: outcomes
                 .iter()
                 .enumerate()
@@ -164,7 +177,7 @@ mod tests {
     #[test]
     fn the_last_line_has_the_totals() {
         let last = |o: &[Outcome]| {
-            let summary = results(vec![suite("arm/guest", o)]).summary();
+            let summary = results(vec![suite(GUEST, o)]).summary();
             summary.lines().last().unwrap().to_owned()
         };
         assert_eq!(last(&[Passed, Passed, Failed]), "2 passed, 1 failed");
@@ -195,7 +208,7 @@ mod tests {
 
     #[test]
     fn failures_unfold() {
-        let summary = results(vec![suite("arm/guest", &[Failed, Unresolved])]).summary();
+        let summary = results(vec![suite(GUEST, &[Failed, Unresolved])]).summary();
         assert!(summary.contains("FAILED arm/guest/t0\n  | why\n  | more\n"));
         assert!(summary.contains("unresolved arm/guest/t1\n"));
     }
@@ -203,8 +216,8 @@ mod tests {
     #[test]
     fn the_baseline_is_shown_and_does_not_count() {
         let all = results(vec![
-            suite("arm-c/ftrace", &[Failed, Passed]),
-            suite("arm/ftrace", &[Passed, Passed]),
+            suite(BASELINE, &[Failed, Passed]),
+            suite(OURS, &[Passed, Passed]),
         ]);
         let summary = all.summary();
         assert!(!summary.contains("FAILED"), "{summary}");
@@ -220,7 +233,7 @@ mod tests {
 
     #[test]
     fn junit_has_every_case() {
-        let text = junit(vec![suite("arm/ftrace", &ALL)]);
+        let text = junit(vec![suite(OURS, &ALL)]);
         assert!(
             text.contains("tests=\"7\" skipped=\"4\" failures=\"2\""),
             "{text}"
@@ -232,7 +245,7 @@ mod tests {
 
     #[test]
     fn junit_has_the_baselines_failures_as_skipped() {
-        let text = junit(vec![suite("arm-c/ftrace", &[Failed])]);
+        let text = junit(vec![suite(BASELINE, &[Failed])]);
         assert!(text.contains("failures=\"0\""), "{text}");
         assert!(
             text.contains("<skipped message=\"why\" type=\"failed\""),

@@ -83,7 +83,7 @@ impl Series {
         let mut entries = Vec::new();
         let mut edited = BTreeSet::new();
         for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+            let mut words = words(line);
             let Some(name) = words.next() else {
                 continue;
             };
@@ -206,6 +206,20 @@ impl Series {
         Content::read(&self.repo.join(path))?
             .with_context(|| format!("{} is not there", path.display()))
     }
+}
+
+/// The names of the patches of a series, in their order.
+pub fn patches(repo: &Path, series: &str) -> Result<Vec<String>> {
+    let list = repo.join("patches").join(series).join("series");
+    let text =
+        fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let names = text.lines().filter_map(|line| words(line).next());
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// The words of a line of a series' list, without a comment.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split('#').next().unwrap_or("").split_whitespace()
 }
 
 /// Who wrote a patch and when. The committer is the same, so that the same input gives the same

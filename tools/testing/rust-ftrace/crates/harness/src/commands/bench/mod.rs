@@ -166,7 +166,7 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let toggles = [("C", &*c.toggles), ("Rust", &*rust.toggles)];
     write("sites.svg", plot::sites(machine.name, &toggles)?)?;
 
-    for (name, value) in about::about_kernels(ctx, &toolchain, machine) {
+    for (name, value) in about::about_kernels(ctx, machine) {
         println!("{name}: {value}");
     }
     println!("\n{}", table(&rows));

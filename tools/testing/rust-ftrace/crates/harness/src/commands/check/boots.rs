@@ -20,8 +20,10 @@ use crate::{
             script, //
         },
         fuzz,
-        some,
-        Check, //
+        session::{
+            some,
+            Session, //
+        },
     },
     guest::{
         console,
@@ -44,7 +46,11 @@ use crate::{
             Case,
             Outcome, //
         },
-        selftest, //
+        selftest,
+        suite::{
+            Kind,
+            Name, //
+        },
     },
 };
 
@@ -67,45 +73,48 @@ const INIT_PROBE: &str = "kprobe_event=p,prepare_namespace;p,console_on_rootfs";
 /// The KUnit suite that comes with the backend: C has nothing to hold against it.
 const OUR_KUNIT_SUITE: &str = "ftrace_rust";
 
-impl Check<'_> {
+impl Session<'_> {
     /// The kernel's boot self-tests and its KUnit suites, and the suite of the Rust backend.
-    pub fn boot_tests<'g>(
+    pub fn boot_tests(
         &mut self,
         machine: &'static Machine,
-        guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
+        guests: &[(Backend, Guest)],
     ) -> Result<()> {
         let boots = side_by_side(machine, guests, |guest| {
             self.boot(guest, "boot", "", &Limits::default(), |o| &o.console)
         });
         for (backend, (console, mut cases, time)) in boots {
             cases.extend(some(selftest::self_tests(&console), "self-test"));
-            self.add_of(machine, backend, "selftest", time, cases);
-            let cases = self.read_ktap(&machine.suite(backend, "kunit"), &console)?;
+            self.add_of(machine, backend, Kind::Selftest, time, cases);
+            let cases = self.read_ktap(&name(machine, backend, Kind::Kunit), &console)?;
             let (ours, theirs): (Vec<_>, Vec<_>) = cases
                 .into_iter()
                 .partition(|case| case.name.starts_with(OUR_KUNIT_SUITE));
             let mut add = |kind, cases| {
                 self.add_of(machine, backend, kind, Duration::ZERO, some(cases, "KUnit"));
             };
-            add("kunit", theirs);
+            add(Kind::Kunit, theirs);
             if backend == Backend::Rust {
-                add("kunit-backend", ours);
+                add(Kind::KunitBackend, ours);
             }
         }
         Ok(())
     }
 
     /// Our scripts in guests: those that `mode` stands for, as suite `kind`.
-    pub fn guest_tests<'g>(
+    pub fn guest_tests(
         &mut self,
         machine: &'static Machine,
-        (kind, mode): (&str, &str),
+        (kind, mode): (Kind, &str),
         tests: &[String],
-        guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
+        guests: &[(Backend, Guest)],
     ) -> Result<()> {
-        let suite = machine.suite(Backend::Rust, kind);
+        let suite = Name::Machine(machine.name, Backend::Rust, kind);
         // Where the filter does not name the whole suite, the guest can leave tests out.
-        let part = self.filter.0.filter(|text| !suite.contains(text));
+        let part = self
+            .filter
+            .0
+            .filter(|text| !suite.to_string().contains(text));
         let part = part.and_then(|text| text.rsplit('/').next());
         let part = part.filter(|part| tests.iter().any(|t| t.contains(part)));
         let (toggles, part) = (self.toggles, part.unwrap_or_default());
@@ -116,7 +125,7 @@ impl Check<'_> {
             self.boot(guest, mode, &append, &limits, |o| &o.results)
         });
         for (backend, (results, mut cases, time)) in boots {
-            let name = machine.suite(backend, kind);
+            let name = name(machine, backend, kind);
             cases.extend(some(self.read_ktap(&name, &results)?, "guest test"));
             self.add_of(machine, backend, kind, time, cases);
         }
@@ -130,7 +139,7 @@ impl Check<'_> {
         guest: &Guest,
         faults: &[String],
     ) -> Result<()> {
-        let suite = machine.suite(Backend::Rust, "faults");
+        let suite = Name::Machine(machine.name, Backend::Rust, Kind::Faults);
         let start = Instant::now();
         let mut cases = Vec::new();
         let asked = faults.iter().filter(|f| self.filter.keeps(&suite, f));
@@ -162,16 +171,12 @@ impl Check<'_> {
                 Err(error) => cases.push(Case::new(fault, Outcome::Failed, format!("{error:#}"))),
             }
         }
-        self.add_of(machine, Backend::Rust, "faults", start.elapsed(), cases);
+        self.add_of(machine, Backend::Rust, Kind::Faults, start.elapsed(), cases);
         Ok(())
     }
 
     /// Rounds of random commands. Each is a test.
-    pub fn fuzz<'g>(
-        &mut self,
-        machine: &'static Machine,
-        guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
-    ) -> Result<()> {
+    pub fn fuzz(&mut self, machine: &'static Machine, guests: &[(Backend, Guest)]) -> Result<()> {
         let folders = self.rounds.write()?;
         let append = format!("{QUIET_BOOT} limit={FUZZ_ROUND}");
         let limits = Limits::default().and(TOGGLE * self.toggles);
@@ -183,7 +188,7 @@ impl Check<'_> {
         for (backend, (output, time)) in boots {
             let cases = match output {
                 Ok(output) => {
-                    let name = machine.suite(backend, "fuzz");
+                    let name = name(machine, backend, Kind::Fuzz);
                     let mut cases = boot_cases(machine, &output);
                     cases.extend(some(self.read_ktap(&name, &output.results)?, "round"));
                     let last = fuzz::last_round(&output.console).unwrap_or_default();
@@ -198,7 +203,7 @@ impl Check<'_> {
                 }
                 Err(error) => vec![Case::new("boot", Outcome::Failed, format!("{error:#}"))],
             };
-            self.add_of(machine, backend, "fuzz", time, cases);
+            self.add_of(machine, backend, Kind::Fuzz, time, cases);
         }
         Ok(())
     }
@@ -210,13 +215,13 @@ impl Check<'_> {
         tests: &[script::Test],
         guests: &[(Backend, Guest)],
     ) -> Result<()> {
-        const KIND: &str = "ftracetest";
+        const KIND: Kind = Kind::Ftracetest;
         const ALONE: &str = "ftracetest-alone";
-        let suite = machine.suite(Backend::Rust, KIND);
+        let suite = Name::Machine(machine.name, Backend::Rust, KIND);
         let mut runs = side_by_side(machine, guests, |guest| {
             let start = Instant::now();
             let keeps = |name: &str| self.filter.keeps(&suite, name);
-            let run = ftracetest::run(self.ctx, guest, KIND, tests, keeps);
+            let run = ftracetest::run(self.ctx, guest, KIND.name(), tests, keeps);
             (run, start.elapsed())
         });
         // Some tests expect things to happen within a time that the other guest can take.
@@ -236,7 +241,7 @@ impl Check<'_> {
             let cases = match run {
                 Ok(run) => {
                     for (boot, log) in run.logs.iter().enumerate() {
-                        let name = format!("{}-{boot}", machine.suite(backend, KIND));
+                        let name = format!("{}-{boot}", name(machine, backend, KIND));
                         self.read_ktap(&name, log)?;
                     }
                     run.cases
@@ -273,17 +278,20 @@ impl Check<'_> {
     }
 }
 
+fn name(machine: &Machine, backend: Backend, kind: Kind) -> String {
+    Name::Machine(machine.name, backend, kind).to_string()
+}
+
 /// Does the same in guests of a machine, in several at a time where the host has the processors.
-fn side_by_side<'g, T: Send>(
+fn side_by_side<T: Send>(
     machine: &Machine,
-    guests: impl IntoIterator<Item = &'g (Backend, Guest)>,
+    guests: &[(Backend, Guest)],
     work: impl Fn(&Guest) -> T + Sync,
 ) -> Vec<(Backend, T)> {
     let work = &work;
     let host = thread::available_parallelism().map_or(1, usize::from);
     let at_a_time = (host * OVERCOMMIT / machine.cpus).max(1);
-    let guests: Vec<_> = guests.into_iter().collect();
-    let together = |guests: &[&'g (Backend, Guest)]| -> Vec<(Backend, T)> {
+    let together = |guests: &[(Backend, Guest)]| -> Vec<(Backend, T)> {
         thread::scope(|scope| {
             let threads: Vec<_> = guests
                 .iter()

@@ -14,89 +14,90 @@ use std::{
     },
 };
 
-use anyhow::{
-    Context as _,
-    Result, //
-};
+use anyhow::Result;
 use walkdir::WalkDir;
 
 use crate::{
-    commands::check::{
+    commands::check::session::{
         log_name,
-        Check, //
+        Session, //
     },
-    results::case::{
-        Case,
-        Outcome, //
+    results::{
+        case::{
+            Case,
+            Outcome, //
+        },
+        suite::Name, //
     },
 };
 
-impl Check<'_> {
-    /// Tests, format and lints of the crates that run on the host.
-    pub fn host(&mut self) -> Result<()> {
-        for manifest in manifests(&self.ctx.paths.repo)? {
-            let dir = manifest.parent().context("a manifest without a folder")?;
-            let suite = match dir.file_name().unwrap_or_default().to_string_lossy() {
-                name if name == "harness" => "host/rust-ftrace".to_owned(),
-                name => format!("host/{name}"),
-            };
-            if !self.filter.wants(&suite, None) {
-                continue;
+impl Session<'_> {
+    /// Tests, format and lints of crates that run on the host. Some tests take a browser.
+    pub fn host(&mut self, names: &[String], browser_tests: bool) -> Result<()> {
+        for (name, manifest) in crates(&self.ctx.paths.repo)? {
+            if names.contains(&name) {
+                self.one_crate(&name, &manifest, browser_tests);
             }
-            let cargo = |args: &[&str]| {
-                let mut command = Command::new("cargo");
-                command.args(args).arg("--manifest-path").arg(&manifest);
-                command
-            };
-            let target = self.ctx.paths.build.join("cargo");
-            let start = Instant::now();
-            let mut cases = vec![
-                self.command("fmt", &suite, &mut cargo(&["fmt", "--check"])),
-                self.command(
-                    "clippy",
-                    &suite,
-                    cargo(&["clippy", "--quiet", "--locked", "--all-targets"])
-                        .env("CARGO_TARGET_DIR", &target)
-                        .env("RUSTFLAGS", "-Dwarnings"),
-                ),
-            ];
-            let mut output = String::new();
-            let run = self.ctx.ui.step(
-                &format!("test {suite}"),
-                &log_name(&suite, "test"),
-                |step| {
-                    step.run_watched(
-                        cargo(&["test", "--locked", "--no-fail-fast"])
-                            .env("CARGO_TARGET_DIR", &target),
-                        Some(Duration::from_secs(15 * 60)),
-                        |line| output.extend([line, "\n"]),
-                    )
-                },
-            );
-            let tests = libtest(&output);
-            let explained = tests.iter().any(|c| c.outcome == Outcome::Failed);
-            cases.extend(tests);
-            if let Err(error) = run {
-                if !explained {
-                    cases.push(Case::new("test", Outcome::Failed, format!("{error:#}")));
-                }
-            }
-            self.add(&suite, start.elapsed(), cases);
         }
         Ok(())
     }
+
+    fn one_crate(&mut self, name: &str, manifest: &Path, browser_tests: bool) {
+        let suite = Name::Host(name.to_owned());
+        let cargo = |args: &[&str]| {
+            let mut command = Command::new("cargo");
+            command.args(args).arg("--manifest-path").arg(manifest);
+            command
+        };
+        let target = self.ctx.paths.build.join("cargo");
+        let start = Instant::now();
+        let mut cases = vec![
+            self.command("fmt", &suite, &mut cargo(&["fmt", "--check"])),
+            self.command(
+                "clippy",
+                &suite,
+                cargo(&["clippy", "--quiet", "--locked", "--all-targets"])
+                    .env("CARGO_TARGET_DIR", &target)
+                    .env("RUSTFLAGS", "-Dwarnings"),
+            ),
+        ];
+        let mut output = String::new();
+        let title = format!("test {suite}");
+        let log = log_name(&suite.to_string(), "test");
+        let run = self.ctx.ui.step(&title, &log, |step| {
+            let mut test = cargo(&["test", "--locked", "--no-fail-fast"]);
+            test.env("CARGO_TARGET_DIR", &target);
+            if browser_tests {
+                test.args(["--", "--include-ignored"]);
+            }
+            let limit = Some(Duration::from_secs(15 * 60));
+            step.run_watched(&mut test, limit, |line| output.extend([line, "\n"]))
+        });
+        let tests = libtest(&output);
+        let explained = tests.iter().any(|c| c.outcome == Outcome::Failed);
+        cases.extend(tests);
+        if let Err(error) = run {
+            if !explained {
+                cases.push(Case::new("test", Outcome::Failed, format!("{error:#}")));
+            }
+        }
+        self.add(suite, start.elapsed(), cases);
+    }
 }
 
-/// The manifests of our host crates.
-fn manifests(repo: &Path) -> Result<Vec<PathBuf>> {
+/// The crates that run on the host: the names of their suites, and their manifests.
+pub fn crates(repo: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let folder = repo.join("tools/testing/rust-ftrace/crates");
     let mut found = Vec::new();
-    let crates = repo.join("tools/testing/rust-ftrace/crates");
-    for entry in WalkDir::new(crates).sort_by_file_name() {
+    for entry in WalkDir::new(folder).min_depth(1).max_depth(1) {
         let entry = entry?;
-        if entry.file_name() == "Cargo.toml" {
-            found.push(entry.into_path());
-        }
+        let name = match &*entry.file_name().to_string_lossy() {
+            "harness" => "rust-ftrace".to_owned(),
+            name => name.to_owned(),
+        };
+        found.push((name, entry.path().join("Cargo.toml")));
     }
+    found.sort();
     Ok(found)
 }
 

@@ -12,84 +12,45 @@ use anyhow::{
 use crate::{
     commands::check::{
         ftracetest::script,
-        Check, //
+        plan::OnMachine,
+        session::Session, //
     },
-    guest::{
-        self,
-        rootfs,
-        Guest, //
-    },
+    guest::Guest,
     host::Context,
     kernel::{
         audit,
         backend::Backend,
         kbuild::Kernel,
-        machine::{
-            Machine,
-            TestedBy, //
-        },
+        machine::Machine,
         toolchain::Toolchain, //
     },
-    results::case::{
-        Case,
-        Outcome,
-        Suite, //
+    results::{
+        case::{
+            Case,
+            Outcome,
+            Suite, //
+        },
+        suite::{
+            Kind,
+            Name, //
+        },
     },
 };
 
 /// How much larger the kernel's text may be than with the C backend, in percent.
 const TEXT_GROWTH: u64 = 1;
 
-impl Check<'_> {
+impl Session<'_> {
     /// The tests of a machine: of its kernels, and in guests.
-    pub fn machine(&mut self, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
+    pub fn machine(
+        &mut self,
+        toolchain: &Toolchain,
+        on: &OnMachine,
+        scripts: &Scripts,
+    ) -> Result<()> {
+        let machine = on.machine;
         let kernel = |backend| Kernel::new(self.ctx, toolchain, machine, backend);
-        let in_folder = |folder| -> Result<Vec<String>> {
-            let mut names = rootfs::tests(&guest::scripts(self.ctx), folder)?;
-            names.extend(["boot".to_owned(), "log".to_owned()]);
-            Ok(names)
-        };
-        let (tests, clients) = (in_folder("tests")?, in_folder("clients")?);
-        let selftests = script::tests(&kernel(Backend::Rust).ftrace_selftests())?;
-        let suite = |kind: &str| format!("{}/{kind}", machine.name);
-        let wants = |kind: &str, cases: Option<&[String]>| self.filter.wants(&suite(kind), cases);
-        let wants_build = |case: &str| wants("build", Some(&[case.to_owned()]));
-        let boots_tests = ["selftest", "kunit", "kunit-backend"]
-            .iter()
-            .any(|kind| wants(kind, None));
-        let boots_guest = wants("guest", Some(&tests));
-        let faults = rootfs::tests(&guest::scripts(self.ctx), "faults")?;
-        let boots_faults = wants("faults", Some(&faults));
-        let mut rounds = self.rounds.names();
-        rounds.extend(["boot".to_owned(), "log".to_owned()]);
-        // A userland, and a kernel with the other backend, take too long for a run of all tests that
-        // is to be over soon.
-        let is_patient = self.by == TestedBy::CheckAll || self.filter.0.is_some();
-        let boots_both = is_patient && machine.is_compared;
-        // What several shells do at once is another thing each time.
-        let boots_fuzz = is_patient && wants("fuzz", Some(&rounds));
-        let fuzzes_both = self.by == TestedBy::CheckAll && machine.is_compared && boots_fuzz;
-        let boots_userland = is_patient && !machine.selftests.is_empty();
-        // They are not built from source where Debian has no packages.
-        let boots_clients =
-            boots_userland && machine.debian.is_some() && wants("clients", Some(&clients));
-        let boots_selftests =
-            boots_userland && wants("ftracetest", Some(&script::cases(&selftests)));
-        let takes_userland = boots_clients || boots_selftests;
-        let compares =
-            boots_tests || takes_userland || wants_build("c") || wants_build("text size");
-        let needs_c = (boots_both && compares) || fuzzes_both;
-        if !needs_c
-            && !boots_tests
-            && !boots_guest
-            && !boots_faults
-            && !boots_fuzz
-            && !takes_userland
-            && !["rust", "audit", "clippy"].into_iter().any(wants_build)
-        {
-            return Ok(());
-        }
-
+        let name = Name::Machine(machine.name, Backend::Rust, Kind::Build);
         let start = Instant::now();
         let mut cases = Vec::new();
         let mut check = |name: &str, result: Result<()>| {
@@ -98,26 +59,24 @@ impl Check<'_> {
         };
         // Whatever was asked for fails with the kernel that it needs.
         let mut guests = Vec::new();
-        for (backend, needed) in [(Backend::Rust, true), (Backend::C, needs_c)] {
+        for (backend, needed) in [(Backend::Rust, true), (Backend::C, on.builds_c)] {
             if needed {
                 let guest = Guest::build(self.ctx, toolchain, machine, backend);
                 check(backend.name(), guest.map(|g| guests.push((backend, g))));
             }
         }
-        let built = |backend| guests.iter().any(|(b, _)| *b == backend);
-        // The first of the machines that boot a kernel answers for it.
-        let is_first = machine.is_first_of_kernel();
-        if built(Backend::Rust) && is_first && wants_build("audit") {
+        let has_rust = guests.iter().any(|(b, _)| *b == Backend::Rust);
+        if has_rust && on.audit {
             check("audit", audit::audit(self.ctx, &kernel(Backend::Rust)));
         }
-        if built(Backend::Rust) && is_first && wants_build("clippy") {
+        if has_rust && on.clippy {
             check("clippy", self.kernel_clippy(toolchain, machine));
         }
-        if guests.len() == 2 && wants_build("text size") {
+        if guests.len() == 2 && on.text_size {
             check("text size", text_growth(self.ctx, toolchain, machine));
         }
         let mut with_userland = Vec::new();
-        if takes_userland {
+        if on.takes_userland() {
             let asked = guests.iter().filter(|(b, _)| machine.selftests.contains(b));
             for (backend, guest) in asked {
                 let whole = guest.with_userland(self.ctx, &kernel(*backend));
@@ -125,42 +84,49 @@ impl Check<'_> {
                 check(&name, whole.map(|g| with_userland.push((*backend, g))));
             }
         }
-        cases.retain(|c| c.outcome != Outcome::Passed || wants_build(&c.name));
+        cases.retain(|c| c.outcome != Outcome::Passed || self.filter.keeps(&name, &c.name));
         if !cases.is_empty() {
-            self.results.add(Suite {
-                name: suite("build"),
-                cases,
-                time: start.elapsed(),
-            });
+            let time = start.elapsed();
+            self.results.add(Suite { name, cases, time });
         }
 
-        if boots_tests {
-            let guests = guests.iter();
-            let asked = guests.filter(|(b, _)| boots_both || *b == Backend::Rust);
-            self.boot_tests(machine, asked)?;
+        let of = |guests: &'_ [(Backend, Guest)], backends: &[Backend]| -> Vec<_> {
+            let asked = guests.iter().filter(|(b, _)| backends.contains(b));
+            asked.map(|(b, guest)| (*b, guest.clone())).collect()
+        };
+        if !on.boot.is_empty() {
+            self.boot_tests(machine, &of(&guests, on.boot))?;
         }
-        if boots_guest {
-            let rust = guests.iter().filter(|(b, _)| *b == Backend::Rust);
-            self.guest_tests(machine, ("guest", "check"), &tests, rust)?;
+        if on.guest {
+            let rust = of(&guests, &[Backend::Rust]);
+            self.guest_tests(machine, (Kind::Guest, "check"), &scripts.tests, &rust)?;
         }
         if let Some((_, rust)) = guests.iter().find(|(b, _)| *b == Backend::Rust) {
-            if boots_faults {
-                self.faults(machine, rust, &faults)?;
+            if on.faults {
+                self.faults(machine, rust, &scripts.faults)?;
             }
         }
-        if boots_fuzz {
-            let guests = guests.iter();
-            let asked = guests.filter(|(b, _)| fuzzes_both || *b == Backend::Rust);
-            self.fuzz(machine, asked)?;
+        if !on.fuzz.is_empty() {
+            self.fuzz(machine, &of(&guests, on.fuzz))?;
         }
-        if boots_clients {
-            self.guest_tests(machine, ("clients", "clients"), &clients, &with_userland)?;
+        if !on.clients.is_empty() {
+            let mode = (Kind::Clients, "clients");
+            self.guest_tests(machine, mode, &scripts.clients, &with_userland)?;
         }
-        if boots_selftests {
-            self.selftests(machine, &selftests, &with_userland)?;
+        if !on.ftracetest.is_empty() {
+            self.selftests(machine, &scripts.selftests, &with_userland)?;
         }
         Ok(())
     }
+}
+
+/// What runs in guests.
+pub struct Scripts {
+    pub tests: Vec<String>,
+    pub clients: Vec<String>,
+    pub faults: Vec<String>,
+    /// The kernel's own tests of ftrace.
+    pub selftests: Vec<script::Test>,
 }
 
 /// Holds the Rust backend's kernel against the C backend's, as far as both have the same to offer.

@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::Command,
     time::Instant, //
 };
@@ -17,8 +18,11 @@ use walkdir::WalkDir;
 
 use crate::{
     commands::check::{
-        log_name,
-        Check, //
+        plan::Plan,
+        session::{
+            log_name,
+            Session, //
+        },
     },
     host::files,
     kernel::{
@@ -27,36 +31,47 @@ use crate::{
         machine::Machine,
         toolchain::Toolchain, //
     },
+    results::{
+        case::Case,
+        suite::{
+            Kind,
+            Name, //
+        },
+    },
     tree::{
         install,
-        series::Series, //
+        series::{
+            self,
+            Series, //
+        },
+        source, //
     },
 };
 
-impl Check<'_> {
-    /// The patches and files that the kernel source has been given.
-    pub fn series(&self, toolchain: &Toolchain) -> Result<Series> {
-        let version = toolchain.version()?;
-        Series::read(&self.ctx.paths.repo, &version.series())
-    }
-
+impl Session<'_> {
     /// The kernel's own style checks on the series that `make patch` gives.
-    pub fn lint(&mut self, toolchain: &Toolchain) -> Result<()> {
-        let tree = &toolchain.source;
-        let series = self.series(toolchain)?;
+    pub fn lint(&mut self, kernel: &source::Kernel, plan: &Plan) -> Result<()> {
+        let tree = &kernel.dir;
+        let series = Series::read(&self.ctx.paths.repo, &kernel.version.series())?;
         let start = Instant::now();
         let mut cases = Vec::new();
-
-        if self.filter.wants("lint", Some(&["rustfmt".to_owned()])) {
+        if plan.rustfmt {
             let files = series
                 .added()
                 .chain(series.edited())
                 .filter(|f| f.extension().is_some_and(|e| e == "rs"));
             let mut command = Command::new("rustfmt");
             command.arg("--check").args(files).current_dir(tree);
-            cases.push(self.command("rustfmt", "lint", &mut command));
+            cases.push(self.command("rustfmt", &Name::Lint, &mut command));
         }
+        if plan.checkpatch {
+            self.checkpatch(tree, &series, &mut cases)?;
+        }
+        self.add(Name::Lint, start.elapsed(), cases);
+        Ok(())
+    }
 
+    fn checkpatch(&self, tree: &Path, series: &Series, cases: &mut Vec<Case>) -> Result<()> {
         let folder = self.ctx.paths.build.join("patches");
         files::remove_dir_all(&folder)?;
         fs::create_dir_all(&folder)
@@ -66,7 +81,7 @@ impl Check<'_> {
             let patch = patch?.into_path();
             let name = patch.file_stem().unwrap_or_default().to_string_lossy();
             let case = format!("checkpatch {name}");
-            if self.filter.wants("lint", Some(std::slice::from_ref(&case))) {
+            if self.filter.keeps(&Name::Lint, &case) {
                 let mut command = Command::new(tree.join("scripts/checkpatch.pl"));
                 command
                     .args(["--strict", "--terse", "--no-summary", "--show-types"])
@@ -74,20 +89,20 @@ impl Check<'_> {
                     .args(["--ignore", "UNKNOWN_COMMIT_ID"])
                     .arg(&patch)
                     .current_dir(tree);
-                cases.push(self.command(&case, "lint", &mut command));
+                cases.push(self.command(&case, &Name::Lint, &mut command));
             }
         }
-        self.add("lint", start.elapsed(), cases);
         Ok(())
     }
 
     /// Clippy with the kernel's flags on our files in the kernel.
     pub fn kernel_clippy(&self, toolchain: &Toolchain, machine: &'static Machine) -> Result<()> {
-        let series = self.series(toolchain)?;
+        let version = toolchain.version()?;
+        let series = Series::read(&self.ctx.paths.repo, &version.series())?;
         let ours: Vec<_> = series.added().map(|f| f.display().to_string()).collect();
         let kernel = Kernel::new(self.ctx, toolchain, machine, Backend::Rust);
         for object in kernel.rust_objects() {
-            let suite = format!("{}/build", machine.name);
+            let suite = Name::Machine(machine.name, Backend::Rust, Kind::Build).to_string();
             let case = format!("clippy {object}");
             let (name, log) = (format!("{suite}: {case}"), log_name(&suite, &case));
             self.ctx.ui.step(&name, &log, |step| {
@@ -104,4 +119,18 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// The names of the cases of checkpatch for the patches of a series.
+pub fn checkpatch_cases(repo: &Path, series: &str) -> Result<Vec<String>> {
+    let names = series::patches(repo, series)?;
+    let names = names.iter().zip(1..);
+    // `git format-patch` numbers them anew.
+    Ok(names
+        .map(|(name, number)| {
+            let name = name.trim_end_matches(".patch");
+            let subject = name.split_once('-').map_or(name, |(_, subject)| subject);
+            format!("checkpatch {number:04}-{subject}")
+        })
+        .collect())
 }

@@ -54,14 +54,12 @@ impl<'a> Kernel<'a> {
         machine: &'static Machine,
         backend: Backend,
     ) -> Self {
-        let kernel = Self {
+        Self {
             machine,
             backend,
             toolchain,
-            out: PathBuf::new(),
-        };
-        let out = ctx.paths.build.join(kernel.name());
-        Self { out, ..kernel }
+            out: out(ctx, machine, backend),
+        }
     }
 
     /// The build folder.
@@ -86,7 +84,7 @@ impl<'a> Kernel<'a> {
 
     /// A name for logs and messages, and of the build folder.
     pub fn name(&self) -> String {
-        format!("{}-{}", self.machine.kernel_name(), self.backend.name())
+        name(self.machine, self.backend)
     }
 
     /// Whether it can load modules.
@@ -142,7 +140,7 @@ impl<'a> Kernel<'a> {
 
     /// The folder of the kernel's selftests of ftrace.
     pub fn ftrace_selftests(&self) -> PathBuf {
-        self.toolchain.source.join("tools/testing/selftests/ftrace")
+        ftrace_selftests(&self.toolchain.source)
     }
 
     /// Kconfig leaves `.config` alone when it comes out as it was, so this costs no rebuild.
@@ -242,6 +240,20 @@ impl<'a> Kernel<'a> {
             .env("KBUILD_BUILD_HOST", "localhost");
         Ok(command)
     }
+}
+
+/// The build folder of a machine's kernel.
+pub fn out(ctx: &Context, machine: &Machine, backend: Backend) -> PathBuf {
+    ctx.paths.build.join(name(machine, backend))
+}
+
+fn name(machine: &Machine, backend: Backend) -> String {
+    format!("{}-{}", machine.kernel_name(), backend.name())
+}
+
+/// The folder of the kernel's selftests of ftrace in its source.
+pub fn ftrace_selftests(source: &Path) -> PathBuf {
+    source.join("tools/testing/selftests/ftrace")
 }
 
 /// The argument by which `make` uses all processors.
