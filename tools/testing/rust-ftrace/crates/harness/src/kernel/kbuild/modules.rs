@@ -20,20 +20,43 @@ use crate::{
         progress::Step,
         Context, //
     },
-    kernel::kbuild::Kernel, //
+    kernel::{
+        config,
+        kbuild::{
+            jobs,
+            Kernel, //
+        },
+    },
 };
 
 impl Kernel<'_> {
     /// Builds the repository's own modules, in the build folder.
     pub(super) fn make_own_modules(&self, ctx: &Context) -> Result<Command> {
-        // From scratch: an external module does not notice that the configuration has changed.
         let folder = self.own_modules();
-        files::remove_dir_all(&folder)?;
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-        let mut command = self.make(&["modules"])?;
+        let made_for = self.made_for()?;
+        files::make_dir(&folder, &folder.with_extension("for"), &made_for, || {
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot create {}", folder.display()))
+        })?;
+        let mut command = self.make(&[&jobs(), "modules"])?;
         self.external(ctx, &mut command);
         Ok(command)
+    }
+
+    /// What external modules do not notice a change of: the configuration and, where the types in
+    /// them build on those of the kernel, these.
+    fn made_for(&self) -> Result<String> {
+        let path = self.out.join(".config");
+        let mut made_for =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config = config::parse(&made_for);
+        if config
+            .get("DEBUG_INFO_BTF_MODULES")
+            .is_some_and(|value| value == "y")
+        {
+            made_for.push_str(&files::sha256(&self.vmlinux())?);
+        }
+        Ok(made_for)
     }
 
     /// Makes a `make` of the kernel one of the repository's own modules.
