@@ -4,20 +4,23 @@
 # in tools/testing/rust-ftrace.
 
 V ?= 0
-TOGGLES ?= 100
 export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT
 
 CARGO ?= cargo
-harness = $(CARGO) run --quiet --locked --release --package rust-ftrace \
-	--manifest-path tools/testing/rust-ftrace/Cargo.toml \
-	--target-dir build/cargo -- $@
+workspace = --quiet --locked --manifest-path tools/testing/rust-ftrace/Cargo.toml \
+	--target-dir build/cargo
+harness = $(CARGO) run $(workspace) --release --package rust-ftrace -- $@
 
 .DEFAULT_GOAL := help
-.PHONY: help run check check-all bench why shell install status uninstall patch doctor clean cargo
+.PHONY: help run check check-all test-host build boot bench why shell install status uninstall \
+	patch doctor clean cargo
 
 run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=)
 check: cargo		## set up all that is missing, run every test (TEST= some, ARCH= one machine)
 check-all: cargo	## every test on every machine and kernel configuration (TEST= as above)
+test-host: cargo	## the tests of the host's programs alone (TEST= some)
+build: cargo		## the kernel, its modules and a root file system, no tests (ARCH=)
+boot: cargo		## build, then run scripts of guest/tests in a guest (ARCH= TEST=)
 bench: cargo		## the C and the Rust backend side by side
 why: cargo		## what the C backend gets wrong, beside the Rust backend
 shell: cargo		## an interactive guest (ARCH=)
@@ -26,8 +29,11 @@ status: cargo		## say what is in your kernel tree (KDIR=)
 uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
 patch: cargo		## the series for `git am`, to standard output or a folder (KERNEL= OUT=)
 doctor: cargo		## list the tools: yours, minimum, how to get it
-run check check-all bench why shell install status uninstall patch doctor:
+run check check-all build boot bench why shell install status uninstall patch doctor:
 	@$(harness)
+test-host:
+	@start=$$(date +%s); $(CARGO) test $(workspace) --workspace --lib --bins --tests $(TEST) && \
+		echo "tested in $$(($$(date +%s) - start)) s"
 
 clean:			## remove build/; downloads stay in the cache folder
 	rm -rf build
@@ -36,6 +42,8 @@ help:			## show this
 	@sed -n 's/^\([a-z-]*\):[a-z\t ]*## /  make \1\t/p' Makefile | expand -t 20
 	@echo
 	@echo "ARCH= is arm, mips, mips-be, mips-r6 or another machine of kernel/machine.rs."
+	@echo "While you work on it: test-host takes seconds; after an edit of the backend build and"
+	@echo "boot take less than a minute."
 	@echo "V=1 shows all output, KERNEL_SRC= names a kernel tarball or tree to use."
 
 cargo:

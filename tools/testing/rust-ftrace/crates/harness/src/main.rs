@@ -62,6 +62,7 @@ fn clean_environment() {
         "KERNEL",
         "KERNEL_SRC",
         "TEST",
+        "TOGGLES",
         "OUT",
         "V",
         "ARCH",

@@ -16,6 +16,7 @@ use crate::{
 
 mod bench;
 mod check;
+mod develop;
 mod doctor;
 mod install;
 mod patch;
@@ -25,6 +26,8 @@ mod why;
 #[derive(Subcommand)]
 pub enum Command {
     Run(Machine),
+    Build(Machine),
+    Boot(develop::Boot),
     Check(check::Options),
     Shell(Machine),
     Install(install::Kdir),
@@ -49,6 +52,8 @@ impl Command {
     pub fn run(self, ctx: &Context) -> Result<()> {
         match self {
             Self::Run(machine) => run::demo(ctx, &machine.arch, &machine.source),
+            Self::Build(machine) => develop::build(ctx, &machine.arch, &machine.source),
+            Self::Boot(asked) => develop::boot(ctx, &asked),
             Self::Shell(machine) => run::shell(ctx, &machine.arch, &machine.source),
             Self::Install(kdir) => install::run_install(ctx, &kdir),
             Self::Status(kdir) => install::run_status(ctx, &kdir),

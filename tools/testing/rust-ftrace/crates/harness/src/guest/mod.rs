@@ -8,6 +8,7 @@ use std::{
         Path,
         PathBuf, //
     },
+    time::Duration, //
 };
 
 use anyhow::{
@@ -47,6 +48,17 @@ mod userland;
 /// Keeps a boot short where its tests are not wanted: any tracer named on the command line turns
 /// the boot self-tests off, but for the ring buffer's.
 pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0 initcall_blacklist=test_ringbuffer";
+
+/// How long a script may take in a guest, and turning all functions on and off once on top of that.
+pub const SCRIPT: Duration = Duration::from_secs(15 * 60);
+pub const TOGGLE: Duration = Duration::from_secs(3);
+
+/// What a guest is told to run our scripts whose names have `part` in them, and how long it may take.
+pub fn to_run(toggles: u32, part: &str) -> (String, Limits) {
+    let limit = (SCRIPT + TOGGLE * toggles).as_secs();
+    let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
+    (append, Limits::default().and(TOGGLE * toggles))
+}
 
 /// Where the guest has the kernel's ftrace selftests.
 const FTRACE_TESTS: &str = "/ftrace";
@@ -138,6 +150,11 @@ impl Guest {
             parts: self.parts.iter().cloned().chain([userland]).collect(),
             ..*self
         })
+    }
+
+    /// What QEMU boots.
+    pub fn image(&self) -> &Path {
+        &self.image
     }
 
     /// The initramfs, with a part more if there is one.

@@ -26,13 +26,16 @@ use crate::{
         },
     },
     guest::{
+        self,
         console,
         qemu::{
             Limits,
             Output, //
         },
         Guest,
-        QUIET_BOOT, //
+        QUIET_BOOT,
+        SCRIPT,
+        TOGGLE, //
     },
     kernel::{
         backend::Backend,
@@ -53,10 +56,6 @@ use crate::{
         },
     },
 };
-
-/// How long a test may take in a guest, and turning all functions on and off once on top of that.
-const GUEST_TEST: Duration = Duration::from_secs(15 * 60);
-const TOGGLE: Duration = Duration::from_secs(3);
 
 /// How long a round of random commands may take, in seconds.
 const FUZZ_ROUND: u32 = 300;
@@ -118,9 +117,7 @@ impl Session<'_> {
         let part = part.and_then(|text| text.rsplit('/').next());
         let part = part.filter(|part| tests.iter().any(|t| t.contains(part)));
         let (toggles, part) = (self.toggles, part.unwrap_or_default());
-        let limit = (GUEST_TEST + TOGGLE * toggles).as_secs();
-        let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
-        let limits = Limits::default().and(TOGGLE * toggles);
+        let (append, limits) = guest::to_run(toggles, part);
         let boots = side_by_side(machine, guests, |guest| {
             self.boot(guest, mode, &append, &limits, |o| &o.results)
         });
@@ -150,7 +147,7 @@ impl Session<'_> {
                 "panic" => ("", Some("sysrq triggered crash")),
                 _ => ("", None),
             };
-            let limit = GUEST_TEST.as_secs();
+            let limit = SCRIPT.as_secs();
             let append = format!("{QUIET_BOOT} {options} filter={fault} limit={limit}");
             let limits = Limits {
                 panic,
