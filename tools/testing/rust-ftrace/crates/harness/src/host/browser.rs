@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A headless Chromium, told what to do by its DevTools protocol over a pipe.
+//!
+//! By hand: crates for DevTools bring an asynchronous runtime and the whole protocol for the few
+//! calls that are made here.
 
 use std::{
     fs::File,

@@ -2,6 +2,9 @@
 
 //! Other programs: run for their output or in a group that ends as a whole, and shown as a shell has
 //! them.
+//!
+//! By hand: crates such as process-wrap end the group of one child, but not those of all children on
+//! a signal, which is half of this; shlex quotes every `NAME=value`, of which `make` is given many.
 
 use std::{
     collections::BTreeSet,

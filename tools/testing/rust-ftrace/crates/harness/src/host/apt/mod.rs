@@ -5,6 +5,9 @@
 //! The host's apt configuration is read (mirror, proxy) and never written. `apt-get` verifies
 //! what it downloads by the archive's signature; we then keep the package with its SHA-256, so
 //! that a later use needs no network and trusts no half file.
+//!
+//! By hand: mmdebstrap would unpack a userland, but nothing else of this: packages by their version
+//! or of a release that the host does not have, sources, and downloads that are kept.
 
 use std::{
     fs,
