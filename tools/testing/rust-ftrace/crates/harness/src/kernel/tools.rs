@@ -312,4 +312,34 @@ mod tests {
         let other = tool("bc", File("/"), ANY, None, "bc");
         assert_eq!(other.minimum(Some(tree.path())), ANY);
     }
+
+    #[test]
+    fn a_machine_takes_its_own_compiler_and_emulator_alone() {
+        let names = |machine| -> Vec<&str> {
+            let machine = machine::find(machine).unwrap();
+            of_machine(machine).map(|tool| tool.name).collect()
+        };
+        assert_eq!(
+            names("arm"),
+            ["gcc for ARM", "qemu-system-arm", "libc for arm"]
+        );
+        assert_eq!(
+            names("mips-be"),
+            [
+                "qemu-system-mipsel",
+                "gcc for mips-be",
+                "libc for mips-be",
+                "bzip2"
+            ]
+        );
+        let clang = names("arm-clang");
+        assert!(clang.contains(&"lld for arm-clang"), "{clang:?}");
+    }
+
+    #[test]
+    fn what_is_named_is_there() {
+        for names in [FOR_SOURCE, FOR_HOST] {
+            assert_eq!(named(names).len(), names.len());
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// `TEST=`: a part of the full names, `suite/case`, of the tests to run.
+#[derive(Clone, Copy)]
 pub struct Filter<'a>(pub Option<&'a str>);
 
 impl Filter<'_> {

@@ -99,6 +99,16 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
         },
     };
     let mut catalog = catalog(ctx, &rounds)?;
+    let mut session = Session {
+        ctx,
+        filter: asked.filter,
+        toggles: options.toggles,
+        rounds,
+        results: Results::default(),
+        known: Known::read(&guest::scripts(ctx).with_file_name("known-failures"))?,
+        ktap_logs: Vec::new(),
+    };
+
     let mut plan = plan::plan(&asked, &catalog);
 
     // What is set up is what the plan takes.
@@ -117,15 +127,6 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
     if plan.needs_browser() {
         tools::ensure_browser(ctx)?;
     }
-    let mut session = Session {
-        ctx,
-        filter: asked.filter,
-        toggles: options.toggles,
-        rounds,
-        results: Results::default(),
-        known: Known::read(&guest::scripts(ctx).with_file_name("known-failures"))?,
-        ktap_logs: Vec::new(),
-    };
 
     session.host(&plan.host, plan.browser_tests)?;
     if let Some(kernel) = kernel {
