@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_reports_of_old() {
+    fn names_are_as_reports_have_them() {
         let name = |backend| Name::Machine("arm", backend, Kind::KunitBackend).to_string();
         assert_eq!(name(Backend::Rust), "arm/kunit-backend");
         assert_eq!(name(Backend::C), "arm-c/kunit-backend");
