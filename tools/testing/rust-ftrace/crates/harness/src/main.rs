@@ -3,6 +3,18 @@
 //! The host side of rust-ftrace: fetches, overlays, builds, boots and reports.
 //!
 //! `make` in the root of the repository is its front door; `make help` lists the commands.
+//!
+//! A room takes from those below it alone:
+//!
+//! | room | holds |
+//! |---|---|
+//! | `commands` | what each command of `make` does |
+//! | `report` | the results as people read them |
+//! | `results` | what tests came to: read from logs, compared, summed up |
+//! | `guest` | a kernel's root file system, and QEMU that boots both |
+//! | `kernel` | the machines, their kernels' configuration, and the build |
+//! | `tree` | a kernel's source, the series of patches, and how it gets in and out |
+//! | `host` | processes, progress, packages, compilers, files |
 
 use std::{
     path::PathBuf,
