@@ -75,7 +75,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            total: Duration::from_secs(20 * 60),
+            // A board with four CPUs and 63,000 call sites takes 20 minutes on two busy cores.
+            total: Duration::from_secs(40 * 60),
             silence: Duration::from_secs(3 * 60),
             console: 64 << 20,
             panic: None,

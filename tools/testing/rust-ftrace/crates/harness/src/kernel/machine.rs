@@ -207,6 +207,7 @@ const NO_KPROBES: &str = "\
 # CONFIG_KPROBE_EVENTS is not set
 # CONFIG_KPROBES_SANITY_TEST is not set
 # CONFIG_SAMPLE_KPROBES is not set
+# CONFIG_SAMPLE_KRETPROBES is not set
 ";
 
 /// What checks addresses, and makes functions fail, on top of [`CHECKED`].
