@@ -19,8 +19,7 @@ use kernel::{
         backend::{
             self,
             Arch,
-            Banner,
-            PlanSlot, //
+            Banner, //
         },
         site::{
             self,
@@ -158,9 +157,6 @@ unsafe impl Machine for Arm {
     }
 }
 
-/// The plan that is being carried out.
-static PLAN: PlanSlot<Arm> = PlanSlot::new();
-
 // SAFETY: The compiler emits one layout everywhere, and a site whose words are not of it is
 // refused. `target` returns what ftrace asked for, or a veneer, a PLT entry or an entry that gets
 // there.
@@ -192,10 +188,6 @@ unsafe impl Arch for Arm {
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
         self::target(rec, address)
-    }
-
-    fn plan_slot() -> &'static PlanSlot<Self> {
-        &PLAN
     }
 }
 

@@ -17,8 +17,7 @@ use kernel::{
         backend::{
             self,
             Arch,
-            Banner,
-            PlanSlot, //
+            Banner, //
         },
         site::{
             Layout,
@@ -94,9 +93,6 @@ unsafe impl Machine for Mips {
     }
 }
 
-/// The plan that is being carried out.
-static PLAN: PlanSlot<Mips> = PlanSlot::new();
-
 // SAFETY: Modules are compiled with `-mlong-calls`, the kernel is not, and a site whose words are
 // not of its layout is refused. `target` returns what ftrace asked for, or the entry that has all
 // ops asked; for sites of modules, where those enter.
@@ -128,10 +124,6 @@ unsafe impl Arch for Mips {
         } else {
             address
         })
-    }
-
-    fn plan_slot() -> &'static PlanSlot<Self> {
-        &PLAN
     }
 }
 

@@ -59,7 +59,6 @@ use core::{
 ///   for as long as the site exists.
 /// - [`target`](Self::target) returns an address to which control can go from the site in the way
 ///   of its layout, and from where it gets to what was asked for.
-/// - [`plan_slot`](Self::plan_slot) returns the same slot always, and one of no other architecture.
 pub unsafe trait Arch: Machine + Sized + 'static {
     /// Name for messages.
     const NAME: &'static str;
@@ -92,9 +91,6 @@ pub unsafe trait Arch: Machine + Sized + 'static {
     /// All sites between `_stext` and `_etext` call the same to get to an address that is within
     /// their reach, unless their layout splits the target or they [keep](Layout::keeps_target) it.
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
-
-    /// Returns where a plan is handed over.
-    fn plan_slot() -> &'static PlanSlot<Self>;
 }
 
 impl From<Fault> for Refusal {
@@ -629,7 +625,7 @@ unsafe fn apply_part<A: Arch>(
 ///   for there. There is no second one for the site.
 /// - The [`Locked`] with which the plan was made exists until it is done: neither records nor sites
 ///   change in between. The records are those of the sites after the change already.
-pub struct Plan<A> {
+struct Plan {
     /// Of the sites that are to be turned on.
     calls: Changes,
     /// Of all others.
@@ -640,15 +636,14 @@ pub struct Plan<A> {
     failure: Option<Failure>,
     /// What the last site that changed as all in [`core_text`] do was asked for, and its change.
     last: Option<(Request, Transition)>,
-    arch: PhantomData<A>,
 }
 
 // SAFETY: The pointer in it is to a record, which is not changed through it.
-unsafe impl<A> Sync for Plan<A> {}
+unsafe impl Sync for Plan {}
 
-impl<A: Arch> Plan<A> {
+impl Plan {
     /// Makes ready what has to change, a part of it if memory runs out.
-    fn new(locked: &Locked, enable: bool) -> Self {
+    fn new<A: Arch>(locked: &Locked, enable: bool) -> Self {
         // INVARIANT: There are no stores yet; `add` adds those that `walk_updates` tells it.
         let mut plan = Self {
             calls: Changes(KVec::new()),
@@ -656,17 +651,16 @@ impl<A: Arch> Plan<A> {
             is_whole: true,
             failure: None,
             last: None,
-            arch: PhantomData,
         };
         walk_updates(locked, enable, |records, request| {
-            plan.add(records, request)
+            plan.add::<A>(records, request)
         });
         plan
     }
 
     /// Adds changes of sites that change alike, as many as there is memory for, and returns their
     /// number.
-    fn add(&mut self, records: &[dyn_ftrace], request: Request) -> usize {
+    fn add<A: Arch>(&mut self, records: &[dyn_ftrace], request: Request) -> usize {
         let mut rest = records;
         loop {
             let changes = if request.is_call() {
@@ -706,7 +700,11 @@ impl<A: Arch> Plan<A> {
 
     /// Does the changes. If one is refused, no more sites are turned on; `done` is increased by the
     /// number of those that were.
-    fn apply(&self, exclusive: &Exclusive<'_>, done: &mut usize) -> Result<(), Failure> {
+    fn apply<A: Arch>(
+        &self,
+        exclusive: &Exclusive<'_>,
+        done: &mut usize,
+    ) -> Result<(), Failure> {
         // SAFETY: By the type invariants.
         let others = unsafe { self.others.apply::<A>(exclusive, true, &mut 0) };
         others.and(self.failure.map_or(Ok(()), Err))?;
@@ -716,8 +714,8 @@ impl<A: Arch> Plan<A> {
 }
 
 /// A plan while its changes are being made.
-struct Window<'a, A> {
-    plan: Option<&'a Plan<A>>,
+struct Window<'a> {
+    plan: Option<&'a Plan>,
     exclusive: &'a Exclusive<'a>,
 }
 
@@ -728,17 +726,20 @@ struct Window<'a, A> {
 ///
 /// Null, or a window that exists until this is null again. It is used only where a [`Locked`]
 /// exists.
-pub struct PlanSlot<A: 'static>(Atomic<*const Window<'static, A>>);
+struct PlanSlot(Atomic<*const Window<'static>>);
 
-impl<A: 'static> PlanSlot<A> {
+/// The plan that is being carried out.
+static PLAN: PlanSlot = PlanSlot::new();
+
+impl PlanSlot {
     /// Returns an empty slot.
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         // INVARIANT: It is null.
         Self(Atomic::new(ptr::null()))
     }
 
     /// Calls `f` while the slot has `window`.
-    fn with(&self, _locked: &Locked, window: &Window<'_, A>, f: impl FnOnce()) {
+    fn with(&self, _locked: &Locked, window: &Window<'_>, f: impl FnOnce()) {
         // INVARIANT: `window` is borrowed until after the slot is null again.
         self.0.store(ptr::from_ref(window).cast(), Relaxed);
         f();
@@ -746,17 +747,12 @@ impl<A: 'static> PlanSlot<A> {
     }
 
     /// Returns the window that the slot has.
-    fn get<'a>(&self, _locked: &'a Locked) -> Option<&'a Window<'a, A>> {
-        let window: *const Window<'a, A> = self.0.load(Relaxed).cast();
+    #[inline]
+    fn get<'a>(&self, _locked: &'a Locked) -> Option<&'a Window<'a>> {
+        let window: *const Window<'a> = self.0.load(Relaxed).cast();
         // SAFETY: By the type invariants, it is null or exists: the function that `with` calls has
         // not returned, since it is called where text changes, one change after the other.
         unsafe { window.as_ref() }
-    }
-}
-
-impl<A: 'static> Default for PlanSlot<A> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -826,14 +822,14 @@ fn turn_all_off<A: Arch>(exclusive: &Exclusive<'_>) {
 pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
     // SAFETY: By the safety requirements.
     let assumed = unsafe { Exclusive::assume(locked) };
-    let window = A::plan_slot().get(locked);
+    let window = PLAN.get(locked);
     let exclusive = window.map_or(&assumed, |window| window.exclusive);
     let plan = window.and_then(|window| window.plan);
     // ftrace disables itself if a site cannot be changed, and an ops that was about to be
     // registered is not then: no site may call it. One that was about to be unregistered may be
     // freed: all sites but the bad one must leave it.
     let mut done = 0;
-    let mut result = plan.map_or(Ok(()), |plan| plan.apply(exclusive, &mut done));
+    let mut result = plan.map_or(Ok(()), |plan| plan.apply::<A>(exclusive, &mut done));
     let whole = plan.filter(|plan| plan.is_whole);
     if whole.is_none() {
         result = result.and_then(|()| apply_unplanned::<A>(exclusive, enable));
@@ -886,7 +882,7 @@ pub unsafe fn update_code<A: Arch>(locked: &Locked, command: c_int) {
     let is_asked = |bit| command.cast_unsigned() & bit != 0;
     let enable = is_asked(bindings::FTRACE_UPDATE_CALLS);
     let plan = if enable || is_asked(bindings::FTRACE_DISABLE_CALLS) {
-        Some(Plan::<A>::new(locked, enable))
+        Some(Plan::new::<A>(locked, enable))
     } else {
         None
     };
@@ -899,7 +895,7 @@ pub unsafe fn update_code<A: Arch>(locked: &Locked, command: c_int) {
             };
             // SAFETY: May be called from any context.
             let start = unsafe { bindings::ktime_get_mono_fast_ns() };
-            A::plan_slot().with(locked, &window, || {
+            PLAN.with(locked, &window, || {
                 // SAFETY: ftrace has asked for it, and all other CPUs are stopped.
                 unsafe { bindings::ftrace_modify_all_code(command) };
             });
