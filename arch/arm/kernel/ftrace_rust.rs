@@ -16,23 +16,24 @@ use kernel::{
         c_int, //
     },
     ftrace::{
-        backend::{
-            self,
-            Arch,
-            Banner, //
-        },
+        arch::Arch,
+        banner::Banner,
+        debugfs::Debugfs,
+        hooks,
+        records,
+        regs,
         site::{
             self,
             Layout,
             Store, //
         },
-        stats::Debugfs,
         text::{
             Exclusive,
             Locked,
             Machine,
             MAX_PAGES, //
-        }, //
+        },
+        update, //
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
@@ -97,7 +98,7 @@ fn is_read_only(is_core: bool) -> bool {
 // assembly.
 unsafe impl Machine for Arm {
     fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
-        let is_core = backend::is_in_image(address);
+        let is_core = records::is_in_image(address);
         if !is_read_only(is_core) {
             return Ok(address & PAGE_MASK);
         }
@@ -298,7 +299,7 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
         };
     }
     // SAFETY: By the safety requirements.
-    unsafe { backend::init_nop::<Arm>(&exclusive, module, rec) }
+    unsafe { hooks::init_nop::<Arm>(&exclusive, module, rec) }
 }
 
 /// Turns a site off.
@@ -318,7 +319,7 @@ unsafe extern "C" fn ftrace_make_nop(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_nop::<Arm>(&exclusive, &*rec, addr) }
+    unsafe { hooks::make_nop::<Arm>(&exclusive, &*rec, addr) }
 }
 
 /// Turns a site on.
@@ -334,7 +335,7 @@ unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_in
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_call::<Arm>(&exclusive, &*rec, addr) }
+    unsafe { hooks::make_call::<Arm>(&exclusive, &*rec, addr) }
 }
 
 /// Makes a site call something else.
@@ -355,7 +356,7 @@ unsafe extern "C" fn ftrace_modify_call(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::modify_call::<Arm>(&exclusive, &*rec, old_addr, addr) }
+    unsafe { hooks::modify_call::<Arm>(&exclusive, &*rec, old_addr, addr) }
 }
 
 /// Makes the entries call another tracer.
@@ -371,7 +372,7 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
     let exclusive = unsafe { Exclusive::assume(&locked) };
     let func = func.map_or(0, |func| func as usize);
     // SAFETY: Both are where an entry calls a tracer, as `func` is.
-    let update = |ip| unsafe { backend::update_func_call::<Arm>(&exclusive, ip, func) };
+    let update = |ip| unsafe { hooks::update_func_call::<Arm>(&exclusive, ip, func) };
     let ret = update(function(bindings::ftrace_call));
     #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
     if ret == 0 {
@@ -390,7 +391,7 @@ unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
     // SAFETY: By the safety requirements.
     let locked = unsafe { Locked::assume() };
     // SAFETY: By the safety requirements.
-    unsafe { backend::replace_code::<Arm>(&locked, enable != 0) };
+    unsafe { update::replace_code::<Arm>(&locked, enable != 0) };
 }
 
 /// Changes all sites as `command` says.
@@ -403,7 +404,7 @@ unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     // SAFETY: By the safety requirements.
     let locked = unsafe { Locked::assume() };
     // SAFETY: By the safety requirements.
-    unsafe { backend::update_code::<Arm>(&locked, command) };
+    unsafe { update::update_code::<Arm>(&locked, command) };
 }
 
 /// Trampolines, which stand in the kernel's text: memory of modules can be out of its reach.
@@ -512,6 +513,7 @@ mod trampolines {
 mod graph {
     use super::*;
     use core::ptr;
+    use kernel::ftrace::graph::hook_return;
 
     /// Where a traced function has its return address, and what its stack pointer was on entry.
     struct Frame {
@@ -604,7 +606,7 @@ mod graph {
         // nothing else.
         let return_address = unsafe { &mut *frame.return_address };
         // SAFETY: By the safety requirements.
-        unsafe { backend::hook_return(return_address, frame.stack_pointer, ip, fregs) };
+        unsafe { hook_return(return_address, frame.stack_pointer, ip, fregs) };
     }
 }
 
@@ -633,7 +635,7 @@ const REGISTERS: &[(&CStr, usize)] = &[
 #[export]
 unsafe extern "C" fn ftrace_regs_query_register_offset(name: *const c_char) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
+    regs::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
 }
 
 #[pin_data]

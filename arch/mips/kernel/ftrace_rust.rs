@@ -14,11 +14,12 @@ use kernel::{
         c_int, //
     },
     ftrace::{
-        backend::{
-            self,
-            Arch,
-            Banner, //
-        },
+        arch::Arch,
+        banner::Banner,
+        debugfs::Debugfs,
+        hooks,
+        records,
+        regs,
         site::{
             Layout,
             Store,
@@ -28,7 +29,6 @@ use kernel::{
             MIPS_OPS,
             MIPS_OPS_CALL, //
         },
-        stats::Debugfs,
         text::{
             Exclusive,
             Locked,
@@ -37,7 +37,8 @@ use kernel::{
         trampoline::{
             self,
             Trampolines, //
-        }, //
+        },
+        update, //
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
@@ -103,7 +104,7 @@ unsafe impl Arch for Mips {
     const LAYOUTS: &'static [&'static Layout] = &[&MIPS_CORE, &MIPS_MODULE];
 
     fn layout(ip: usize) -> &'static Layout {
-        if backend::is_in_image(ip) {
+        if records::is_in_image(ip) {
             &MIPS_CORE
         } else {
             &MIPS_MODULE
@@ -115,7 +116,7 @@ unsafe impl Arch for Mips {
     }
 
     fn target(rec: &dyn_ftrace, address: usize) -> u32 {
-        if !backend::is_in_image(rec.ip) {
+        if !records::is_in_image(rec.ip) {
             return usize_as_u32(address.wrapping_sub(ENTRY_OFFSET));
         }
         // From there ftrace asks all ops.
@@ -150,7 +151,7 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::init_nop::<Mips>(&exclusive, module, &*rec) }
+    unsafe { hooks::init_nop::<Mips>(&exclusive, module, &*rec) }
 }
 
 /// Turns a site off.
@@ -170,7 +171,7 @@ unsafe extern "C" fn ftrace_make_nop(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_nop::<Mips>(&exclusive, &*rec, addr) }
+    unsafe { hooks::make_nop::<Mips>(&exclusive, &*rec, addr) }
 }
 
 /// Turns a site on.
@@ -186,7 +187,7 @@ unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_in
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::make_call::<Mips>(&exclusive, &*rec, addr) }
+    unsafe { hooks::make_call::<Mips>(&exclusive, &*rec, addr) }
 }
 
 /// Makes a site call something else.
@@ -206,7 +207,7 @@ unsafe extern "C" fn ftrace_modify_call(
     // SAFETY: By the safety requirements.
     let exclusive = unsafe { Exclusive::assume(&locked) };
     // SAFETY: By the safety requirements.
-    unsafe { backend::modify_call::<Mips>(&exclusive, &*rec, old_addr, addr) }
+    unsafe { hooks::modify_call::<Mips>(&exclusive, &*rec, old_addr, addr) }
 }
 
 /// Makes the entries call another tracer.
@@ -223,7 +224,7 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
     let func = func.map_or(0, |func| func as usize);
     let ip = function(bindings::ftrace_call);
     // SAFETY: It is where the entry calls a tracer, as `func` is.
-    unsafe { backend::update_func_call::<Mips>(&exclusive, ip, func) }
+    unsafe { hooks::update_func_call::<Mips>(&exclusive, ip, func) }
 }
 
 /// Turns sites on or off as their records ask for, all of them off unless `enable` is set.
@@ -236,7 +237,7 @@ unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
     // SAFETY: By the safety requirements.
     let locked = unsafe { Locked::assume() };
     // SAFETY: By the safety requirements.
-    unsafe { backend::replace_code::<Mips>(&locked, enable != 0) };
+    unsafe { update::replace_code::<Mips>(&locked, enable != 0) };
 }
 
 /// Changes all sites as `command` says.
@@ -249,7 +250,7 @@ unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
     // SAFETY: By the safety requirements.
     let locked = unsafe { Locked::assume() };
     // SAFETY: By the safety requirements.
-    unsafe { backend::update_code::<Mips>(&locked, command) };
+    unsafe { update::update_code::<Mips>(&locked, command) };
 }
 
 // SAFETY: Each is a copy of the template of `ftrace_caller.S`, which asserts the offsets, in a page
@@ -371,6 +372,7 @@ unsafe extern "C" fn arch_ftrace_trampoline_func(
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
 mod graph {
     use super::*;
+    use kernel::ftrace::graph::hook_return;
 
     /// Makes the traced function return to `return_to_handler`.
     ///
@@ -391,7 +393,7 @@ mod graph {
         let return_address = unsafe { regs.ra_address.as_mut() }.unwrap_or(&mut regs.ra);
         let frame = ptr::from_ref(return_address) as usize;
         // SAFETY: By the safety requirements.
-        unsafe { backend::hook_return(return_address, frame, ip, fregs) };
+        unsafe { hook_return(return_address, frame, ip, fregs) };
     }
 }
 
@@ -415,7 +417,7 @@ const REGISTERS: &[(&CStr, usize)] = &[
 #[export]
 unsafe extern "C" fn ftrace_regs_query_register_offset(name: *const c_char) -> c_int {
     // SAFETY: By the safety requirements.
-    backend::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
+    regs::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
 }
 
 #[pin_data]

@@ -7,6 +7,7 @@
 //! meanwhile.
 
 use super::site::{
+    OutOfReach,
     Store,
     Unit, //
 };
@@ -159,6 +160,18 @@ pub struct Fault {
     pub address: u32,
     /// Why it could not be changed.
     pub reason: Refusal,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        fault.reason
+    }
+}
+
+impl From<OutOfReach> for Refusal {
+    fn from(_: OutOfReach) -> Self {
+        Refusal::Unsuitable
+    }
 }
 
 impl Store {

@@ -12,13 +12,13 @@
 //! of a trampoline. What it calls is read from `ops->func`, which ftrace may change any time.
 
 use super::{
-    backend::{
+    arch::Arch,
+    patch::{
         change,
         content,
         modify_code,
         read_site,
-        report,
-        Arch, //
+        report, //
     },
     site::{
         Content,

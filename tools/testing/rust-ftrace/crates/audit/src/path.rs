@@ -59,7 +59,7 @@ const STORE: &str = "rust_helper_put_insn_nofault";
 /// What all processors run while text changes.
 const RUN: &[&str] = &[
     "kernel::stop_machine::run::<",
-    "kernel::ftrace::backend::update_code",
+    "kernel::ftrace::update::update_code",
 ];
 
 /// What of that runs only on the one processor that changes text: the batch of changes, each of

@@ -23,9 +23,9 @@ use crate::{
 
 const APPLY: &str =
     "_RINvNtNtCs1EKtwoKEMO2_6kernel6ftrace4text5applyNtCsbJhM0o4XPi2_11ftrace_rust3ArmEBL_";
-const RUN: &str = "_RINvNtCs1EKtwoKEMO2_6kernel12stop_machine3runNCINvNtNtB4_6ftrace7backend11\
-                   update_codeNtCsbJhM0o4XPi2_11ftrace_rust3ArmE0NvYB1l_NtNtBO_4text7Machine11\
-                   synchroniseEB1n_";
+const RUN: &str = "_RINvNtCs1EKtwoKEMO2_6kernel12stop_machine3runNCINvNtNtB4_6ftrace6update11\
+                   update_codeNtCsbJhM0o4XPi2_11ftrace_rust3ArmE0NvYB1k_NtNtBO_4text7Machine11\
+                   synchroniseEB1m_";
 const PANIC: &str = "_RNvNtCs1peUGmbrgHn_4core9panicking9panic_fmt";
 
 const MOV_IP_1: u32 = 0xe3a0_c001;

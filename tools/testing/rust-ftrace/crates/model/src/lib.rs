@@ -3,7 +3,7 @@
 //! A model checker of call sites that change while they are executed.
 //!
 //! The sites, what they hold and the stores that change them are those of the kernel: the tables
-//! of `rust/kernel/ftrace/site.rs`, put into steps by `rust/kernel/ftrace/text.rs`, both of which
+//! in `rust/kernel/ftrace/site/`, put into steps by `rust/kernel/ftrace/text.rs`, both of which
 //! this crate compiles. Everything else is a model, of which the checker visits every state:
 //!
 //! - Two **tasks** execute a traced function, a leaf, over and over. A task has a program counter,
@@ -47,7 +47,7 @@
 //!   that the backend does depends on it.
 //! - The order in which a processor's own steps become visible to others, apart from instruction
 //!   fetches. `stop_machine()` and its acquire and release of `done` are taken for what they
-//!   promise; that `rust/kernel/ftrace/backend.rs` does what [`plan::change`] does, and
+//!   promise; that `rust/kernel/ftrace/update.rs` does what [`plan::change`] does, and
 //!   `rust/kernel/ftrace/trampoline.rs` what [`plan::give`] and [`plan::take_back`] do, one has to
 //!   read.
 //! - Several trampolines, a tracer that is exchanged while it is called, an ops that is freed

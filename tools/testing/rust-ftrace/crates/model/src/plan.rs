@@ -127,7 +127,7 @@ fn compares(memory: &BTreeMap<u32, u32>, address: u32, unit: Unit, stores: &[Sto
     result.is_err() && !events.iter().any(|event| matches!(event, Event::Store(..)))
 }
 
-/// Initialises a site as `backend::init_nop()` does, before tasks can execute it.
+/// Initialises a site as `hooks::init_nop()` does, before tasks can execute it.
 pub fn initialise(code: &mut Code, change: Change) {
     let change = pointing(code, change);
     let site = code.site(change.place);
@@ -140,7 +140,7 @@ pub fn initialise(code: &mut Code, change: Change) {
     site.contents = vec![site.words];
 }
 
-/// Changes sites as `backend::update_code()` does: all in one `stop_machine()`, each by the one
+/// Changes sites as `update::update_code()` does: all in one `stop_machine()`, each by the one
 /// store that the backend asks the table for. Of the call sites of a page, which it changes
 /// together, the model has one.
 pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Doing what a plan says, and undoing it: what runs while all other CPUs are stopped.
+
+use super::{
+    arch::Arch,
+    patch::{
+        change_record,
+        content,
+        modify_code,
+        off,
+        target_in, //
+    },
+    plan::{
+        Changes,
+        Plan, //
+    },
+    records::{
+        record,
+        records, //
+    },
+    request::{
+        walk_updates,
+        Failure, //
+    },
+    site::{
+        State,
+        Store, //
+    },
+    text::Exclusive, //
+};
+use crate::prelude::*;
+use core::{
+    ptr,
+    slice, //
+};
+
+impl Plan {
+    /// Does the changes. If one is refused, no more sites are turned on; `done` is increased by the
+    /// number of those that were.
+    pub(super) fn apply<A: Arch>(
+        &self,
+        exclusive: &Exclusive<'_>,
+        done: &mut usize,
+    ) -> Result<(), Failure> {
+        // SAFETY: By the type invariants.
+        let others = unsafe { self.others.apply::<A>(exclusive, true, &mut 0) };
+        others.and(self.failure.map_or(Ok(()), Err))?;
+        // SAFETY: By the type invariants.
+        unsafe { self.calls.apply::<A>(exclusive, false, done) }
+    }
+}
+
+impl Changes {
+    /// Does the changes, up to the first that is refused, all others too if `go_on` is set. `done`
+    /// is increased by the number of those that are done.
+    ///
+    /// # Safety
+    ///
+    /// They are what ftrace asks for, one store for each site.
+    unsafe fn apply<A: Arch>(
+        &self,
+        exclusive: &Exclusive<'_>,
+        go_on: bool,
+        done: &mut usize,
+    ) -> Result<(), Failure> {
+        let mut result = Ok(());
+        for part in self.0.iter() {
+            // SAFETY: By the safety requirements.
+            let applied = unsafe { apply_part::<A>(exclusive, part.stores(), go_on, done) };
+            result = result.and(applied);
+            if result.is_err() && !go_on {
+                break;
+            }
+        }
+        result
+    }
+
+    /// Takes the first `number` changes back.
+    ///
+    /// # Safety
+    ///
+    /// [`apply`](Self::apply) has done them.
+    pub(super) unsafe fn undo<A: Arch>(&self, exclusive: &Exclusive<'_>, number: usize) {
+        let stores = self.0.iter().flat_map(|part| part.stores());
+        for store in stores.take(number) {
+            let back = Store {
+                old: store.new,
+                new: store.old,
+                ..*store
+            };
+            // If one cannot be taken back, that is counted, and ftrace is about to learn of an
+            // error anyway.
+            // SAFETY: The word was that of a call site when it was changed. There is one store.
+            let _ = unsafe { modify_code::<A>(exclusive, A::UNIT, &[back]) };
+        }
+    }
+}
+
+/// Does a part of some changes, see [`Changes::apply`].
+///
+/// # Safety
+///
+/// As for [`Changes::apply`].
+unsafe fn apply_part<A: Arch>(
+    exclusive: &Exclusive<'_>,
+    stores: &[Store],
+    go_on: bool,
+    done: &mut usize,
+) -> Result<(), Failure> {
+    let mut change = |stores| {
+        // SAFETY: By the safety requirements.
+        unsafe { modify_code::<A>(exclusive, A::UNIT, stores) }
+            .inspect(|number| *done = done.wrapping_add(*number))
+    };
+    let mut result = Ok(());
+    let mut rest = stores;
+    while !rest.is_empty() {
+        let fault = match change(rest) {
+            Ok(number) => {
+                rest = rest.get(number..).unwrap_or_default();
+                continue;
+            }
+            Err(fault) => fault,
+        };
+        result = result.and(Err(fault));
+        if !go_on {
+            break;
+        }
+        // Those ahead of the faulty store may have been refused for its sake alone.
+        let mut parts = rest.splitn(2, |store| store.address == fault.address);
+        for store in parts.next().unwrap_or_default() {
+            let _ = change(slice::from_ref(store));
+        }
+        rest = parts.next().unwrap_or_default();
+    }
+    result.map_err(|fault| (record(exclusive.locked(), fault.address), fault.reason))
+}
+
+/// Does the changes that are not made yet one at a time, up to the first that is refused.
+pub(super) fn apply_unplanned<A: Arch>(
+    exclusive: &Exclusive<'_>,
+    enable: bool,
+) -> Result<(), Failure> {
+    let mut result = Ok(());
+    walk_updates(exclusive.locked(), enable, |records, request| {
+        for rec in records {
+            if result.is_err() {
+                break;
+            }
+            result = request
+                .contents::<A>(rec)
+                // SAFETY: ftrace asks for this change of one of its records.
+                .and_then(|(from, to)| unsafe { change_record::<A>(exclusive, rec, from, to) })
+                .map_err(|refusal| (ptr::from_ref(rec), refusal));
+        }
+        records.len()
+    });
+    result
+}
+
+/// Turns all sites off, whoever traces them.
+pub(super) fn turn_all_off<A: Arch>(exclusive: &Exclusive<'_>) {
+    for record in records(exclusive.locked()) {
+        // SAFETY: Records are valid by the invariants of `Locked`.
+        let rec = unsafe { &*record };
+        // SAFETY: It is the address of a record.
+        if let Some(target) = unsafe { target_in(A::layout(rec.ip), rec.ip, State::On) } {
+            let (from, to) = (content(State::On, target), off::<A>(rec));
+            // If one cannot be turned off, that is counted.
+            // SAFETY: After an error, ftrace wants no site to be on.
+            let _ = unsafe { change_record::<A>(exclusive, rec, from, to) };
+        }
+    }
+}

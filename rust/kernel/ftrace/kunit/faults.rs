@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that cannot be written.
+
+use super::{
+    arch,
+    sandbox::{
+        apply,
+        content,
+        exclusively,
+        read,
+        refused,
+        write,
+        Text, //
+    }, //
+};
+use crate::{
+    bindings::dyn_ftrace,
+    ftrace::{
+        patch,
+        site::{
+            State,
+            Store,
+            Unit, //
+        },
+        text::{
+            Fault,
+            Machine,
+            Refusal, //
+        }, //
+    },
+    interrupt::LocalInterruptDisabled,
+    num::casts::arch::usize_as_u32,
+    page::{
+        PAGE_MASK,
+        PAGE_SIZE, //
+    },
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+/// Stores to memory that is not mapped, or to another page than it should.
+struct Broken;
+
+/// What is wrong: the first page is not mapped (0) or the second one (1), neither has an alias (2),
+/// nothing (3), the alias of a page is that of the next one (4).
+static BROKEN_AFTER: Atomic<usize> = Atomic::new(0);
+
+// SAFETY: The address is that of a page of a `Text` or one for which loads fault. `publish` calls
+// nothing.
+unsafe impl Machine for Broken {
+    fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+        let page = address & PAGE_MASK;
+        match (index, BROKEN_AFTER.load(Relaxed)) {
+            (0, 1) | (_, 3) => Ok(page),
+            (_, 2) => Err(EFAULT),
+            (_, 4) => Ok(page + PAGE_SIZE),
+            // The page behind the memory of a `Text`.
+            (0, _) => Ok(page + Text::SIZE),
+            (_, _) => Ok(page + PAGE_SIZE),
+        }
+    }
+
+    fn release(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+
+    fn publish(_stores: &[Store]) {}
+
+    fn synchronise() {}
+}
+
+#[kunit_tests(ftrace_rust_faults)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unwritable_site_is_refused() -> Result {
+        let text = Text::new()?;
+        let mut site = text.site(0)?;
+        assert_eq!(site.init()?.ret, 0);
+        // The store faults, or there is no mapping to store through.
+        for broken_after in [0, 2] {
+            BROKEN_AFTER.store(broken_after, Relaxed);
+            let on = |rec: *mut dyn_ftrace| {
+                // SAFETY: The record is valid.
+                let ip = unsafe { (*rec).ip };
+                let [from, to] = [State::Off, State::On].map(content);
+                exclusively(|exclusive| {
+                    // SAFETY: It is a site in the memory of a `Text`.
+                    let result =
+                        unsafe { patch::change::<Broken>(exclusive, arch::MODULE, ip, from, to) };
+                    patch::report(exclusive.locked(), result)
+                })
+            };
+            assert_eq!(site.call(on)?, refused(EPERM, None));
+            assert!(site.is(State::Off));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn failed_store_changes_nothing() -> Result {
+        const NEW: u32 = 0x5678;
+
+        let fault = |address, reason| Err(Fault { address, reason });
+        for unit in [Unit::Half, Unit::Word] {
+            let text = Text::new()?;
+            let address = |offset| usize_as_u32(text.at(offset));
+            let store = |address| Store {
+                address,
+                old: 0,
+                new: NEW,
+            };
+            let (first, second) = (address(PAGE_SIZE) - unit.size(), address(PAGE_SIZE));
+            let stores = [store(first), store(second)];
+
+            for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
+                BROKEN_AFTER.store(broken_after, Relaxed);
+                let result = apply::<Broken>(unit, &stores);
+                assert_eq!(result, fault(faulty, Refusal::Unwritable));
+                assert_eq!(read(first, unit), Ok(0));
+                assert_eq!(read(second, unit), Ok(0));
+            }
+
+            // The second page can be read alone: the store to the first one is taken back.
+            #[cfg(CONFIG_ARCH_HAS_SET_MEMORY)]
+            {
+                let page = text.at(PAGE_SIZE);
+                BROKEN_AFTER.store(3, Relaxed);
+                // SAFETY: The page is one of `text`.
+                assert_eq!(unsafe { bindings::set_memory_ro(page, 1) }, 0);
+                let result = apply::<Broken>(unit, &stores);
+                // SAFETY: The page is one of `text`.
+                assert_eq!(unsafe { bindings::set_memory_rw(page, 1) }, 0);
+                assert_eq!(result, fault(second, Refusal::Unwritable));
+                assert_eq!(read(first, unit), Ok(0));
+                assert_eq!(read(second, unit), Ok(0));
+            }
+
+            // What is taken for the alias is another page: its words are none of those.
+            let other = [store(address(8)), store(address(16))];
+            for wrong in [address(PAGE_SIZE + 8), address(PAGE_SIZE + 16)] {
+                BROKEN_AFTER.store(4, Relaxed);
+                // SAFETY: The word is in the memory of `text`.
+                unsafe { write(wrong, unit, NEW) };
+                let result = apply::<Broken>(unit, &other);
+                // SAFETY: The word is in the memory of `text`.
+                unsafe { write(wrong, unit, 0) };
+                let word = wrong - usize_as_u32(PAGE_SIZE);
+                assert_eq!(result, fault(word, Refusal::Unexpected(0)));
+                for offset in [8, 16] {
+                    assert_eq!(read(address(offset), unit), Ok(0));
+                    assert_eq!(read(address(PAGE_SIZE + offset), unit), Ok(0));
+                }
+            }
+
+            // The word of a third page, which is not mapped, has its turn later.
+            let [before, behind] = [address(PAGE_SIZE) - 8, address(2 * PAGE_SIZE)];
+            let stores = [store(before), store(first), store(second), store(behind)];
+            BROKEN_AFTER.store(3, Relaxed);
+            assert_eq!(apply::<Broken>(unit, &stores), Ok(3));
+            for address in [before, first, second] {
+                assert_eq!(read(address, unit), Ok(NEW));
+            }
+
+            // What is not aligned takes more than one store.
+            let unaligned = address(0) + unit.size() / 2;
+            let result = apply::<Broken>(unit, &[store(unaligned)]);
+            assert_eq!(result, fault(unaligned, Refusal::Unsuitable));
+
+            // The second of three words is not what it is thought to be: none changes.
+            let mut stores = [store(address(0)), store(address(8)), store(address(16))];
+            stores[1].old = 1;
+            BROKEN_AFTER.store(1, Relaxed);
+            let result = apply::<Broken>(unit, &stores);
+            assert_eq!(result, fault(address(8), Refusal::Unexpected(1)));
+            assert_eq!(read(address(0), unit), Ok(0));
+
+            // A store changes what it is to change and nothing beside it.
+            BROKEN_AFTER.store(1, Relaxed);
+            assert_eq!(apply::<Broken>(unit, &[store(address(32))]), Ok(1));
+            assert_eq!(read(address(32), unit), Ok(NEW));
+            assert_eq!(read(address(32) - unit.size(), unit), Ok(0));
+            assert_eq!(read(address(32) + unit.size(), unit), Ok(0));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing one site, and telling ftrace how that went.
+
+use super::{
+    arch::Arch,
+    site::{
+        Content,
+        Layout,
+        State,
+        Store,
+        Unit,
+        MAX_WORDS, //
+    },
+    stats::STATS,
+    text::{
+        self,
+        Exclusive,
+        Fault,
+        Locked,
+        Machine,
+        Refusal, //
+    }, //
+};
+use crate::{
+    bindings::dyn_ftrace,
+    ffi::c_int,
+    num::casts::arch::usize_as_u32,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+use core::ptr;
+
+/// Changes text, as [`text::apply`] does: the one function through which all changes go.
+///
+/// # Safety
+///
+/// That of [`text::apply`].
+pub(super) unsafe fn modify_code<M: Machine>(
+    exclusive: &Exclusive<'_>,
+    unit: Unit,
+    stores: &[Store],
+) -> Result<usize, Fault> {
+    // SAFETY: By the safety requirements.
+    let result = unsafe { text::apply::<M>(exclusive, unit, stores) };
+    STATS.count(result.map_err(|fault| fault.reason));
+    result
+}
+
+/// Turns `from` into `to` in the site at `ip` by one store, or by none if they are the same.
+///
+/// # Safety
+///
+/// `ip` is the address of a call site, an entry or a trampoline with this layout, and `to` is what
+/// ftrace asked for.
+pub(super) unsafe fn change<M: Machine>(
+    exclusive: &Exclusive<'_>,
+    layout: &Layout,
+    ip: usize,
+    from: Content,
+    to: Content,
+) -> Result<(), Refusal> {
+    let store = layout
+        .store(usize_as_u32(ip), from, to)
+        .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
+    // SAFETY: By the safety requirements. There is only one store.
+    unsafe { modify_code::<M>(exclusive, layout.unit, store.as_slice()) }?;
+    Ok(())
+}
+
+/// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
+pub(super) fn report(_locked: &Locked, result: Result<(), Refusal>) -> c_int {
+    static EXPECTED: Atomic<u32> = Atomic::new(0);
+
+    let (error, expected) = match result {
+        Ok(()) => return 0,
+        Err(Refusal::Unexpected(insn)) => {
+            EXPECTED.store(insn, Relaxed);
+            (EINVAL, EXPECTED.as_ptr().cast_const().cast())
+        }
+        Err(Refusal::Unsuitable) => (EINVAL, ptr::null()),
+        Err(Refusal::Unreadable) => (EFAULT, ptr::null()),
+        Err(Refusal::Unwritable) => (EPERM, ptr::null()),
+    };
+    // SAFETY: By the invariants of `Locked`, nobody else uses it: `ftrace_bug()`, which reads it
+    // next, is called with `ftrace_lock` held too. What it points to is static.
+    unsafe { bindings::ftrace_expected = expected };
+    error.to_errno()
+}
+
+pub(super) const fn content(state: State, target: u32) -> Content {
+    Content { state, target }
+}
+
+/// Returns what the site of `rec` holds when it is off. The part of a target that it may hold is
+/// that of `ftrace_caller`, whatever it calls when it is on.
+pub(super) fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
+    let entry = bindings::ftrace_caller as *const () as usize;
+    content(State::Off, A::target(rec, entry))
+}
+
+/// Reads the words of the site at `ip`.
+///
+/// # Safety
+///
+/// `ip` is an address at which text can lie: that of a record, of an entry or of a trampoline. It
+/// need not be mapped.
+#[inline]
+pub(super) unsafe fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
+    let mut words = [0; MAX_WORDS];
+    for (insn, word) in words.iter_mut().zip(layout.words) {
+        // SAFETY: By the safety requirements. Loads from text have no side effects.
+        *insn = unsafe { text::read(word.address(usize_as_u32(ip)), layout.unit) }?;
+    }
+    Ok(words)
+}
+
+/// Returns what the site at `ip` calls or would call, [`None`] if it is not in `state`.
+///
+/// # Safety
+///
+/// As for [`read_site`].
+pub(super) unsafe fn target_in(layout: &Layout, ip: usize, state: State) -> Option<u32> {
+    // SAFETY: By the safety requirements.
+    let words = unsafe { read_site(layout, ip) }.ok()?;
+    layout.decode(usize_as_u32(ip), &words, state)
+}
+
+/// Turns `from` into `to` in the site of `rec`.
+///
+/// # Safety
+///
+/// `rec` is a record of ftrace, and `to` is what ftrace asks for.
+pub(super) unsafe fn change_record<A: Arch>(
+    exclusive: &Exclusive<'_>,
+    rec: &dyn_ftrace,
+    from: Content,
+    to: Content,
+) -> Result<(), Refusal> {
+    // SAFETY: By the safety requirements. The layout is that of the site by those of `Arch`.
+    unsafe { change::<A>(exclusive, A::layout(rec.ip), rec.ip, from, to) }
+}

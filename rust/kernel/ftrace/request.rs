@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What ftrace asks for: the sites that have to change, and how.
+
+use super::{
+    arch::Arch,
+    patch::{
+        content,
+        off, //
+    },
+    records::core_text,
+    site::{
+        Content,
+        State,
+        Store,
+        Transition, //
+    },
+    text::{
+        Locked,
+        Refusal, //
+    }, //
+};
+use crate::{
+    bindings::dyn_ftrace,
+    ffi::c_int,
+    num::casts::arch::usize_as_u32,
+    prelude::*, //
+};
+use core::slice;
+
+/// The record of a site that cannot be changed, and why.
+pub(super) type Failure = (*const dyn_ftrace, Refusal);
+
+/// What ftrace asks for a site: `update` is one of `FTRACE_UPDATE_*`, `old` and `new` are what the
+/// site calls before and after, as far as it calls something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Request {
+    update: c_int,
+    old: usize,
+    new: usize,
+}
+
+impl Request {
+    /// Returns whether a site that holds `from` before and `to` after calls nothing in place of
+    /// what was asked for.
+    fn is_met_by(self, from: Content, to: Content) -> bool {
+        let is = |content: Content, address| {
+            content.state == State::Off || content.target == usize_as_u32(address)
+        };
+        is(from, self.old) && is(to, self.new)
+    }
+
+    /// Returns whether a site is to be turned on.
+    pub(super) fn is_call(self) -> bool {
+        self.update.cast_unsigned() == bindings::FTRACE_UPDATE_MAKE_CALL
+    }
+
+    /// Returns what the site of `rec` holds before and after.
+    pub(super) fn contents<A: Arch>(self, rec: &dyn_ftrace) -> Result<(Content, Content), Refusal> {
+        let on = |address| content(State::On, A::target(rec, address));
+        match self.update.cast_unsigned() {
+            bindings::FTRACE_UPDATE_MAKE_CALL => Ok((off::<A>(rec), on(self.new))),
+            bindings::FTRACE_UPDATE_MAKE_NOP => Ok((on(self.old), off::<A>(rec))),
+            bindings::FTRACE_UPDATE_MODIFY_CALL => Ok((on(self.old), on(self.new))),
+            _ => Err(Refusal::Unsuitable),
+        }
+    }
+
+    /// Returns the store that changes the site of `rec`, [`None`] if that takes none, and how the
+    /// words of all sites in [`core_text`] change if this one is there and changes as they do.
+    #[inline(never)]
+    pub(super) fn store<A: Arch>(
+        self,
+        rec: &dyn_ftrace,
+    ) -> Result<(Option<Store>, Option<Transition>), Refusal> {
+        let layout = A::layout(rec.ip);
+        let (from, to) = self.contents::<A>(rec)?;
+        let store = layout.store(usize_as_u32(rec.ip), from, to)?;
+        let is_alike =
+            core_text().contains(&rec.ip) && !layout.splits_target() && self.is_met_by(from, to);
+        let transition = is_alike.then(|| layout.at_ip(from, to)).flatten();
+        Ok((store, transition))
+    }
+}
+
+/// Hands over the records whose sites have to change, in runs that change alike, each in the order
+/// of the sites. Updates as many of each run as `f` returns; ends where those are not all.
+pub(super) fn walk_updates<F>(_locked: &Locked, enable: bool, mut f: F)
+where
+    F: FnMut(&[dyn_ftrace], Request) -> usize,
+{
+    /// # Safety
+    ///
+    /// `records` is the first of `number` records of ftrace, `data` points to an `F`.
+    unsafe extern "C" fn call<F>(
+        records: *mut dyn_ftrace,
+        number: usize,
+        update: c_int,
+        old: usize,
+        new: usize,
+        data: *mut c_void,
+    ) -> usize
+    where
+        F: FnMut(&[dyn_ftrace], Request) -> usize,
+    {
+        // SAFETY: By the safety requirements.
+        let (records, f) = unsafe {
+            (
+                slice::from_raw_parts(records, number),
+                &mut *data.cast::<F>(),
+            )
+        };
+        f(records, Request { update, old, new })
+    }
+
+    // SAFETY: `ftrace_lock` is held by the invariants of `Locked`. `call` takes an `F`, which the
+    // callee does not keep.
+    unsafe { bindings::ftrace_walk_updates(enable, Some(call::<F>), (&raw mut f).cast()) };
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Layouts: the words of a site in each of its states.
+
+use super::pattern::{
+    OutOfReach,
+    Slot, //
+};
+
+/// The largest number of words of a site.
+pub const MAX_WORDS: usize = 6;
+
+/// What one store writes. The values are masks of the address bits that must not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// 16 bits.
+    Half = 1,
+    /// 32 bits.
+    Word = 3,
+}
+
+impl Unit {
+    /// Returns the number of bytes.
+    pub const fn size(self) -> u32 {
+        self as u32 + 1
+    }
+
+    /// Returns whether one store to `address` can write the unit.
+    pub const fn is_aligned(self, address: u32) -> bool {
+        address & self as u32 == 0
+    }
+}
+
+/// State of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As the compiler left it: calls the compiler's profiling function.
+    Compiled,
+    /// Calls nothing.
+    Off,
+    /// Calls the target.
+    On,
+}
+
+/// What a site holds: its state and the address that its instructions call.
+///
+/// A site that is off may hold a part of its target, see [`MIPS_MODULE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The state.
+    pub state: State,
+    /// The target's address.
+    pub target: u32,
+}
+
+/// A word of a site.
+#[derive(Debug)]
+pub struct Word {
+    /// Bytes from the recorded address of the site to the word.
+    pub offset: i32,
+    /// The word in [`State::Compiled`].
+    pub compiled: Slot,
+    /// The word in [`State::Off`].
+    pub off: Slot,
+    /// The word in [`State::On`].
+    pub on: Slot,
+}
+
+impl Word {
+    pub(super) const fn slot(&self, state: State) -> Slot {
+        match state {
+            State::Compiled => self.compiled,
+            State::Off => self.off,
+            State::On => self.on,
+        }
+    }
+
+    /// Returns the address of the word in the site at `ip`.
+    pub const fn address(&self, ip: u32) -> u32 {
+        ip.wrapping_add_signed(self.offset)
+    }
+}
+
+/// A layout of call sites.
+#[derive(Debug)]
+pub struct Layout {
+    /// Name for messages.
+    pub name: &'static str,
+    /// What its words are, and what a store to it writes.
+    pub unit: Unit,
+    /// The words, in the order of their addresses.
+    pub words: &'static [Word],
+}
+
+impl Layout {
+    /// Checks that turning a site on or off changes the word at the recorded address, and that
+    /// word alone.
+    pub(super) const fn assert_one_store(&self) {
+        assert!(self.words.len() <= MAX_WORDS);
+        let mut changed = 0;
+        let mut i = 0;
+        while i < self.words.len() {
+            let word = &self.words[i];
+            assert!(self.unit.is_aligned(word.offset as u32));
+            assert!(i == 0 || self.words[i - 1].offset < word.offset);
+            if !word.off.same(word.on) {
+                assert!(word.offset == 0);
+                changed += 1;
+            }
+            i += 1;
+        }
+        assert!(changed == 1);
+    }
+
+    /// Returns whether the target that a site calls is in more than one word, so that it may take
+    /// more than one store to change it.
+    pub const fn splits_target(&self) -> bool {
+        let mut parts = 0;
+        let mut i = 0;
+        while i < self.words.len() {
+            parts += self.words[i].on.has_target() as usize;
+            i += 1;
+        }
+        parts > 1
+    }
+
+    /// Returns whether sites [keep](Self::keeps_target) their target at some addresses.
+    pub const fn may_keep_target(&self) -> bool {
+        let mut i = 0;
+        while i < self.words.len() {
+            if self.words[i].offset == 0 && matches!(self.words[i].on, Slot::MipsJal) {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    /// Returns whether the site at `ip` must call the same target whenever it is on.
+    ///
+    /// No processor asks for that, but QEMU does. It ends a block of translated code with each page
+    /// of 4 KiB. Where `jal` is the last word of a page, the translation of the delay slot contains
+    /// the target that `jal` had at that time, and is used again if only `jal` changes. Turning
+    /// such a `jal` off and on is safe.
+    pub const fn keeps_target(&self, ip: u32) -> bool {
+        const QEMU_PAGE: u32 = 4096;
+
+        self.may_keep_target() && ip % QEMU_PAGE == QEMU_PAGE - self.unit.size()
+    }
+
+    /// Returns the target if `words` are those of a site at `ip` in `state`, [`None`] if they are
+    /// not or `ip` is not aligned.
+    ///
+    /// The target of a site that is off is not in its words: then the result is only fit to be
+    /// tested for [`Some`].
+    #[inline]
+    pub fn decode(&self, ip: u32, words: &[u32; MAX_WORDS], state: State) -> Option<u32> {
+        if !self.unit.is_aligned(ip) {
+            return None;
+        }
+        let mut target = 0u32;
+        for (i, word) in self.words.iter().enumerate() {
+            let part = word.slot(state).decode(word.address(ip), words.get(i..)?)?;
+            target = target.wrapping_add(part);
+        }
+        Some(target)
+    }
+
+    /// Returns the words of the site at `ip` when it holds `content`, [`None`] for those that the
+    /// layout leaves as they are.
+    ///
+    /// [`Err`] if the target is out of reach or `ip` is not aligned.
+    pub fn encode(
+        &self,
+        ip: u32,
+        content: Content,
+    ) -> Result<[Option<u32>; MAX_WORDS], OutOfReach> {
+        if !self.unit.is_aligned(ip) {
+            return Err(OutOfReach);
+        }
+        let mut insns = [None; MAX_WORDS];
+        for (insn, word) in insns.iter_mut().zip(self.words) {
+            *insn = word
+                .slot(content.state)
+                .encode(word.address(ip), content.target)?;
+        }
+        Ok(insns)
+    }
+
+    /// Returns whether the site at `ip` can call `target`.
+    pub fn reaches(&self, ip: u32, target: u32) -> bool {
+        let state = State::On;
+        self.encode(ip, Content { state, target }).is_ok()
+    }
+}
+
+/// Returns what is written to change a site of `layouts`, which is the same for all of them.
+pub const fn common_unit(layouts: &[&Layout]) -> Unit {
+    let unit = layouts[0].unit;
+    let mut i = 1;
+    while i < layouts.len() {
+        assert!(layouts[i].unit as u32 == unit as u32);
+        i += 1;
+    }
+    unit
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a word of a site holds in one state.
+
+use super::super::insn::{
+    a32,
+    mips,
+    t32, //
+};
+
+/// The instructions of a site cannot express what was asked for: most often a target that is not
+/// within their reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfReach;
+
+/// What a word of a site holds in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// This instruction.
+    Insn(u32),
+    /// One of these instructions, which do the same. Compilers differ in which they emit.
+    OneOf(&'static [u32]),
+    /// What the compiler put there, one of these; any instruction if the list is empty.
+    Kept(&'static [u32]),
+    /// A32 `bl target`.
+    A32Bl,
+    /// The first halfword of T32 `bl target`; the second one follows.
+    T32Bl,
+    /// The second halfword of T32 `bl target`, whatever is in place of the first one.
+    T32BlSecond,
+    /// T32 `bl target` as a word, or `blx target` if the target is A32 code.
+    T32Call,
+    /// MIPS `jal target`.
+    MipsJal,
+    /// MIPS `lui v1, %hi(target)`.
+    MipsLuiV1,
+    /// MIPS `addiu v1, v1, %lo(target)`.
+    MipsAddiuV1,
+    /// A32 `movw r2, #:lower16:target`.
+    A32MovwR2,
+    /// A32 `movt r2, #:upper16:target`.
+    A32MovtR2,
+    /// MIPS `lui a2, %hi(target)`.
+    MipsLuiA2,
+    /// MIPS `addiu a2, a2, %lo(target)`.
+    MipsAddiuA2,
+}
+
+impl Slot {
+    /// Returns the instruction that the slot holds at `pc` for `target`.
+    ///
+    /// [`Err`] if the instruction cannot express `target`, `Ok(None)` if the slot is kept.
+    #[inline] // Most words of sites hold the same instruction always, which takes no call.
+    pub(super) const fn encode(self, pc: u32, target: u32) -> Result<Option<u32>, OutOfReach> {
+        match self {
+            Slot::Insn(insn) => Ok(Some(insn)),
+            Slot::OneOf([insn, ..]) => Ok(Some(*insn)),
+            Slot::OneOf([]) | Slot::Kept(_) => Ok(None),
+            slot => match slot.encode_target(pc, target) {
+                Some(insn) => Ok(Some(insn)),
+                None => Err(OutOfReach),
+            },
+        }
+    }
+
+    /// Returns the instruction with `target`, or a part of it, that the slot holds at `pc`,
+    /// [`None`] if there is no such instruction.
+    const fn encode_target(self, pc: u32, target: u32) -> Option<u32> {
+        match self {
+            Slot::Insn(_) | Slot::OneOf(_) | Slot::Kept(_) => None,
+            Slot::A32Bl => a32::bl(pc, target),
+            Slot::T32Bl => match t32_bl(pc, target) {
+                Some([first, _]) => Some(first as u32),
+                None => None,
+            },
+            Slot::T32BlSecond => match t32_bl(pc.wrapping_sub(2), target) {
+                Some([_, second]) => Some(second as u32),
+                None => None,
+            },
+            Slot::T32Call => t32_call(pc, target),
+            Slot::MipsJal => mips::jal(pc, target),
+            Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
+            Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
+            Slot::A32MovwR2 => Some(a32::movw_r2(target)),
+            Slot::A32MovtR2 => Some(a32::movt_r2(target)),
+            Slot::MipsLuiA2 => Some(mips::lui_a2(target)),
+            Slot::MipsAddiuA2 => Some(mips::addiu_a2(target)),
+        }
+    }
+
+    /// Returns what the word at `pc`, the first of `words`, adds to the target of the site,
+    /// [`None`] if the slot does not hold such an instruction.
+    ///
+    /// The parts of all words of a site add up to its target.
+    #[inline]
+    pub(super) fn decode(self, pc: u32, words: &[u32]) -> Option<u32> {
+        let insn = *words.first()?;
+        match self {
+            Slot::Insn(expected) => (insn == expected).then_some(0),
+            Slot::OneOf(list) => list.contains(&insn).then_some(0),
+            Slot::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
+            Slot::A32Bl => a32::bl_target(pc, insn),
+            // What a bit of one halfword stands for depends on the other one, whose part is just
+            // its bits.
+            Slot::T32Bl => {
+                let second = *words.get(1)?;
+                let target = t32::bl_target(pc, [halfword(insn)?, halfword(second)?])?;
+                Some((target | 1).wrapping_sub(t32_bl_second(second)?))
+            }
+            Slot::T32BlSecond => t32_bl_second(insn),
+            Slot::T32Call => t32_call_target(pc, insn),
+            Slot::MipsJal => mips::jal_target(pc, insn),
+            Slot::MipsLuiV1 => mips::v1_target(insn, mips::addiu_v1(0)),
+            Slot::MipsAddiuV1 => mips::v1_target(mips::lui_v1(0), insn),
+            Slot::A32MovwR2 => a32::movw_r2_value(insn),
+            Slot::A32MovtR2 => a32::movt_r2_value(insn),
+            Slot::MipsLuiA2 => mips::a2_value(insn, mips::addiu_a2(0)),
+            Slot::MipsAddiuA2 => mips::a2_value(mips::lui_a2(0), insn),
+        }
+    }
+
+    /// Returns whether the slot holds a target or a part of it.
+    pub(super) const fn has_target(self) -> bool {
+        !matches!(self, Slot::Insn(_) | Slot::OneOf(_) | Slot::Kept(_))
+    }
+
+    pub(super) const fn same(self, other: Self) -> bool {
+        use Slot::*;
+
+        match (self, other) {
+            (Insn(a), Insn(b)) => a == b,
+            (Kept(_), Kept(_))
+            | (A32Bl, A32Bl)
+            | (T32Bl, T32Bl)
+            | (T32BlSecond, T32BlSecond)
+            | (T32Call, T32Call)
+            | (MipsJal, MipsJal)
+            | (MipsLuiV1, MipsLuiV1)
+            | (MipsAddiuV1, MipsAddiuV1)
+            | (A32MovwR2, A32MovwR2)
+            | (A32MovtR2, A32MovtR2)
+            | (MipsLuiA2, MipsLuiA2)
+            | (MipsAddiuA2, MipsAddiuA2) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Returns `target`, a pointer to T32 code, as the address of its first instruction.
+const fn t32_code(target: u32) -> Option<u32> {
+    if target & 1 == 0 {
+        return None;
+    }
+    Some(target & !1)
+}
+
+const fn t32_bl(pc: u32, target: u32) -> Option<[u16; 2]> {
+    match t32_code(target) {
+        Some(target) => t32::bl(pc, target),
+        None => None,
+    }
+}
+
+const fn t32_call(pc: u32, target: u32) -> Option<u32> {
+    let insn = match t32_code(target) {
+        Some(target) => t32::bl(pc, target),
+        None => t32::blx(pc, target),
+    };
+    match insn {
+        Some(hw) => Some(t32::word(hw)),
+        None => None,
+    }
+}
+
+fn t32_bl_second(insn: u32) -> Option<u32> {
+    t32::bl_second_bits(halfword(insn)?).map(u32::from)
+}
+
+fn halfword(insn: u32) -> Option<u16> {
+    u16::try_from(insn).ok()
+}
+
+fn t32_call_target(pc: u32, insn: u32) -> Option<u32> {
+    let hw = t32::halfwords(insn);
+    let t32_target = t32::bl_target(pc, hw).map(|target| target | 1);
+    t32_target.or_else(|| t32::blx_target(pc, hw))
+}
