@@ -15,6 +15,7 @@ pub mod arch;
 pub mod banner;
 pub mod census;
 pub mod debugfs;
+mod exports;
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
 pub mod graph;
 pub mod hooks;

@@ -11,17 +11,13 @@ use kernel::{
         fixed_addresses_FIX_FTRACE_POKE0 as FIX_FTRACE_POKE0,
         fixed_addresses_FIX_FTRACE_POKE1 as FIX_FTRACE_POKE1, //
     },
-    ffi::{
-        c_char,
-        c_int, //
-    },
+    ffi::c_int,
     ftrace::{
         arch::Arch,
         banner::Banner,
         debugfs::Debugfs,
         hooks,
         records,
-        regs,
         site::{
             self,
             Layout,
@@ -32,8 +28,7 @@ use kernel::{
             Locked,
             Machine,
             MAX_PAGES, //
-        },
-        update, //
+        }, //
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
@@ -170,6 +165,20 @@ unsafe impl Arch for Arm {
         site::A32_FUNC_CALL
     };
     const LAYOUTS: &'static [&'static Layout] = &[SITE];
+    const REGISTERS: &'static [(&'static CStr, usize)] = &[
+        (c"r0", offset_of!(bindings::__arch_ftrace_regs, args)),
+        (c"r1", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
+        (c"r2", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
+        (c"r3", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
+        (
+            if cfg!(CONFIG_THUMB2_KERNEL) {
+                c"r7"
+            } else {
+                c"fp"
+            },
+            offset_of!(bindings::__arch_ftrace_regs, fp),
+        ),
+    ];
 
     fn layout(_ip: usize) -> &'static Layout {
         SITE
@@ -269,7 +278,11 @@ fn is_entry(address: usize) -> bool {
         || (!HAS_PADS && address == function(bindings::__gnu_mcount_nc))
 }
 
-// The hooks that `include/linux/ftrace.h` documents.
+// The hooks that `include/linux/ftrace.h` documents. These are the same for all architectures:
+// `ftrace_make_nop()`, `ftrace_make_call()`, `ftrace_modify_call()`, `ftrace_replace_code()`,
+// `arch_ftrace_update_code()` and `ftrace_regs_query_register_offset()`.
+
+kernel::ftrace_hooks!(Arm);
 
 /// Turns a site off for the first time.
 ///
@@ -302,63 +315,6 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     unsafe { hooks::init_nop::<Arm>(&exclusive, module, rec) }
 }
 
-/// Turns a site off.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
-/// executes the site: it is stopped, or the module is not running yet.
-#[export]
-unsafe extern "C" fn ftrace_make_nop(
-    _module: *mut bindings::module,
-    rec: *mut dyn_ftrace,
-    addr: usize,
-) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    // SAFETY: By the safety requirements.
-    unsafe { hooks::make_nop::<Arm>(&exclusive, &*rec, addr) }
-}
-
-/// Turns a site on.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
-/// executes the site: it is stopped, or the module is not running yet.
-#[export]
-unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    // SAFETY: By the safety requirements.
-    unsafe { hooks::make_call::<Arm>(&exclusive, &*rec, addr) }
-}
-
-/// Makes a site call something else.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
-/// executes the site: it is stopped, or the module is not running yet.
-#[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
-#[export]
-unsafe extern "C" fn ftrace_modify_call(
-    rec: *mut dyn_ftrace,
-    old_addr: usize,
-    addr: usize,
-) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    // SAFETY: By the safety requirements.
-    unsafe { hooks::modify_call::<Arm>(&exclusive, &*rec, old_addr, addr) }
-}
-
 /// Makes the entries call another tracer.
 ///
 /// # Safety
@@ -379,32 +335,6 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
         return update(function(bindings::ftrace_regs_call));
     }
     ret
-}
-
-/// Turns sites on or off as their records ask for, all of them off unless `enable` is set.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes a site.
-#[export]
-unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    unsafe { update::replace_code::<Arm>(&locked, enable != 0) };
-}
-
-/// Changes all sites as `command` says.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held, for a command of its own.
-#[export]
-unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    unsafe { update::update_code::<Arm>(&locked, command) };
 }
 
 /// Trampolines, which stand in the kernel's text: memory of modules can be out of its reach.
@@ -467,6 +397,9 @@ mod trampolines {
         function(bindings::ftrace_trampolines)..function(bindings::ftrace_trampolines_end)
     }
 
+    // `arch_ftrace_trampoline_free()` and `arch_ftrace_trampoline_func()`.
+    kernel::ftrace_trampoline_hooks!(Arm);
+
     /// Gives an ops a trampoline.
     ///
     /// # Safety
@@ -478,34 +411,6 @@ mod trampolines {
         let locked = unsafe { Locked::assume() };
         // SAFETY: By the safety requirements.
         unsafe { trampoline::update::<Arm>(&locked, ops) };
-    }
-
-    /// Takes the trampoline of an ops back.
-    ///
-    /// # Safety
-    ///
-    /// Only ftrace calls this, with `ftrace_lock` held, for an ops that is valid and of whose
-    /// trampoline no task is in need.
-    #[export]
-    unsafe extern "C" fn arch_ftrace_trampoline_free(ops: *mut bindings::ftrace_ops) {
-        // SAFETY: By the safety requirements.
-        let locked = unsafe { Locked::assume() };
-        // SAFETY: By the safety requirements.
-        unsafe { trampoline::free::<Arm>(&locked, ops) };
-    }
-
-    /// Returns what the trampoline of an ops calls.
-    ///
-    /// # Safety
-    ///
-    /// `ops` is null or valid.
-    #[export]
-    unsafe extern "C" fn arch_ftrace_trampoline_func(
-        ops: *mut bindings::ftrace_ops,
-        _rec: *mut dyn_ftrace,
-    ) -> *mut c_void {
-        // SAFETY: By the safety requirements.
-        unsafe { trampoline::func::<Arm>(ops) }
     }
 }
 
@@ -608,34 +513,6 @@ mod graph {
         // SAFETY: By the safety requirements.
         unsafe { hook_return(return_address, frame.stack_pointer, ip, fregs) };
     }
-}
-
-/// The registers that `struct __arch_ftrace_regs` has in one place always, by their names in
-/// `struct pt_regs`.
-const REGISTERS: &[(&CStr, usize)] = &[
-    (c"r0", offset_of!(bindings::__arch_ftrace_regs, args)),
-    (c"r1", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
-    (c"r2", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
-    (c"r3", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
-    (
-        if cfg!(CONFIG_THUMB2_KERNEL) {
-            c"r7"
-        } else {
-            c"fp"
-        },
-        offset_of!(bindings::__arch_ftrace_regs, fp),
-    ),
-];
-
-/// Returns where a register is in `struct __arch_ftrace_regs`, an error if it is not there.
-///
-/// # Safety
-///
-/// `name` is a string that ends in NUL.
-#[export]
-unsafe extern "C" fn ftrace_regs_query_register_offset(name: *const c_char) -> c_int {
-    // SAFETY: By the safety requirements.
-    regs::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
 }
 
 #[pin_data]

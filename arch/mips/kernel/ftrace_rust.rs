@@ -9,17 +9,13 @@ use kernel::{
         self,
         dyn_ftrace, //
     },
-    ffi::{
-        c_char,
-        c_int, //
-    },
+    ffi::c_int,
     ftrace::{
         arch::Arch,
         banner::Banner,
         debugfs::Debugfs,
         hooks,
         records,
-        regs,
         site::{
             Layout,
             Store,
@@ -37,8 +33,7 @@ use kernel::{
         trampoline::{
             self,
             Trampolines, //
-        },
-        update, //
+        }, //
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
@@ -102,6 +97,16 @@ unsafe impl Arch for Mips {
     const SYNC: &'static str = "stop_machine and jr.hb";
     const FUNC_CALL: Layout = MIPS_FUNC_CALL;
     const LAYOUTS: &'static [&'static Layout] = &[&MIPS_CORE, &MIPS_MODULE];
+    const REGISTERS: &'static [(&'static CStr, usize)] = &[
+        (c"r2", offset_of!(bindings::__arch_ftrace_regs, rets)),
+        (c"r3", offset_of!(bindings::__arch_ftrace_regs, rets) + 4),
+        (c"r4", offset_of!(bindings::__arch_ftrace_regs, args)),
+        (c"r5", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
+        (c"r6", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
+        (c"r7", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
+        (c"r31", offset_of!(bindings::__arch_ftrace_regs, ra)),
+        (c"c0_epc", offset_of!(bindings::__arch_ftrace_regs, pc)),
+    ];
 
     fn layout(ip: usize) -> &'static Layout {
         if records::is_in_image(ip) {
@@ -136,7 +141,11 @@ fn function(f: unsafe extern "C" fn()) -> usize {
     f as usize
 }
 
-// The hooks that `include/linux/ftrace.h` documents.
+// The hooks that `include/linux/ftrace.h` documents. These are the same for all architectures:
+// `ftrace_make_nop()`, `ftrace_make_call()`, `ftrace_modify_call()`, `ftrace_replace_code()`,
+// `arch_ftrace_update_code()` and `ftrace_regs_query_register_offset()`.
+
+kernel::ftrace_hooks!(Mips);
 
 /// Turns a site off for the first time.
 ///
@@ -154,62 +163,6 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     unsafe { hooks::init_nop::<Mips>(&exclusive, module, &*rec) }
 }
 
-/// Turns a site off.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
-/// executes the site: it is stopped, or the module is not running yet.
-#[export]
-unsafe extern "C" fn ftrace_make_nop(
-    _module: *mut bindings::module,
-    rec: *mut dyn_ftrace,
-    addr: usize,
-) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    // SAFETY: By the safety requirements.
-    unsafe { hooks::make_nop::<Mips>(&exclusive, &*rec, addr) }
-}
-
-/// Turns a site on.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
-/// executes the site: it is stopped, or the module is not running yet.
-#[export]
-unsafe extern "C" fn ftrace_make_call(rec: *mut dyn_ftrace, addr: usize) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    // SAFETY: By the safety requirements.
-    unsafe { hooks::make_call::<Mips>(&exclusive, &*rec, addr) }
-}
-
-/// Makes a site call something else.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. `rec` is one of its records, and no other CPU
-/// executes the site: it is stopped, or the module is not running yet.
-#[export]
-unsafe extern "C" fn ftrace_modify_call(
-    rec: *mut dyn_ftrace,
-    old_addr: usize,
-    addr: usize,
-) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    // SAFETY: By the safety requirements.
-    unsafe { hooks::modify_call::<Mips>(&exclusive, &*rec, old_addr, addr) }
-}
-
 /// Makes the entries call another tracer.
 ///
 /// # Safety
@@ -225,32 +178,6 @@ unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) ->
     let ip = function(bindings::ftrace_call);
     // SAFETY: It is where the entry calls a tracer, as `func` is.
     unsafe { hooks::update_func_call::<Mips>(&exclusive, ip, func) }
-}
-
-/// Turns sites on or off as their records ask for, all of them off unless `enable` is set.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes a site.
-#[export]
-unsafe extern "C" fn ftrace_replace_code(enable: c_int) {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    unsafe { update::replace_code::<Mips>(&locked, enable != 0) };
-}
-
-/// Changes all sites as `command` says.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held, for a command of its own.
-#[export]
-unsafe extern "C" fn arch_ftrace_update_code(command: c_int) {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    unsafe { update::update_code::<Mips>(&locked, command) };
 }
 
 // SAFETY: Each is a copy of the template of `ftrace_caller.S`, which asserts the offsets, in a page
@@ -322,6 +249,9 @@ unsafe impl Trampolines for Mips {
     }
 }
 
+// `arch_ftrace_trampoline_free()` and `arch_ftrace_trampoline_func()`.
+kernel::ftrace_trampoline_hooks!(Mips);
+
 /// Gives an ops a trampoline.
 ///
 /// # Safety
@@ -339,34 +269,6 @@ unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_op
     let locked = unsafe { Locked::assume() };
     // SAFETY: By the safety requirements.
     unsafe { trampoline::update::<Mips>(&locked, ops) };
-}
-
-/// Takes the trampoline of an ops back.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held, for an ops that is valid and of whose
-/// trampoline no task is in need.
-#[export]
-unsafe extern "C" fn arch_ftrace_trampoline_free(ops: *mut bindings::ftrace_ops) {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    unsafe { trampoline::free::<Mips>(&locked, ops) };
-}
-
-/// Returns what the trampoline of an ops calls.
-///
-/// # Safety
-///
-/// `ops` is null or valid.
-#[export]
-unsafe extern "C" fn arch_ftrace_trampoline_func(
-    ops: *mut bindings::ftrace_ops,
-    _rec: *mut dyn_ftrace,
-) -> *mut c_void {
-    // SAFETY: By the safety requirements.
-    unsafe { trampoline::func::<Mips>(ops) }
 }
 
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
@@ -395,29 +297,6 @@ mod graph {
         // SAFETY: By the safety requirements.
         unsafe { hook_return(return_address, frame, ip, fregs) };
     }
-}
-
-/// The registers that `struct __arch_ftrace_regs` has, by their names in `struct pt_regs`.
-const REGISTERS: &[(&CStr, usize)] = &[
-    (c"r2", offset_of!(bindings::__arch_ftrace_regs, rets)),
-    (c"r3", offset_of!(bindings::__arch_ftrace_regs, rets) + 4),
-    (c"r4", offset_of!(bindings::__arch_ftrace_regs, args)),
-    (c"r5", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
-    (c"r6", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
-    (c"r7", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
-    (c"r31", offset_of!(bindings::__arch_ftrace_regs, ra)),
-    (c"c0_epc", offset_of!(bindings::__arch_ftrace_regs, pc)),
-];
-
-/// Returns where a register is in `struct __arch_ftrace_regs`, an error if it is not there.
-///
-/// # Safety
-///
-/// `name` is a string that ends in NUL.
-#[export]
-unsafe extern "C" fn ftrace_regs_query_register_offset(name: *const c_char) -> c_int {
-    // SAFETY: By the safety requirements.
-    regs::register_offset(REGISTERS, unsafe { CStr::from_char_ptr(name) })
 }
 
 #[pin_data]

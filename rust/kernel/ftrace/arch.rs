@@ -10,7 +10,10 @@ use super::{
     },
     text::Machine, //
 };
-use crate::bindings::dyn_ftrace;
+use crate::{
+    bindings::dyn_ftrace,
+    prelude::*, //
+};
 
 /// What the backend needs to know of an architecture.
 ///
@@ -34,6 +37,10 @@ pub unsafe trait Arch: Machine + Sized + 'static {
 
     /// The layouts that sites have, all of one unit.
     const LAYOUTS: &'static [&'static Layout];
+
+    /// The registers that `struct __arch_ftrace_regs` always holds: their names in `struct pt_regs`
+    /// and their offsets.
+    const REGISTERS: &'static [(&'static CStr, usize)];
 
     /// What is written to change a site.
     const UNIT: Unit = site::common_unit(Self::LAYOUTS);

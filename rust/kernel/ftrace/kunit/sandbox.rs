@@ -2,6 +2,7 @@
 
 //! Sites that only the tests know: their memory, and the hooks called on them.
 
+use super::arch;
 use crate::{
     bindings::{
         self,
@@ -9,7 +10,6 @@ use crate::{
     },
     ffi::c_int,
     ftrace::{
-        kunit::arch,
         patch,
         site::{
             self,
