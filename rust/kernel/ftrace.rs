@@ -32,16 +32,16 @@
 //!    |     |     +- R  ftrace_update_ftrace_func() -> hooks::update_func_call()
 //!    |     |     |     sets which tracer the entries call, before and after the sites change
 //!    |     |     +- R  ftrace_replace_code() -> update::replace_code()
-//!    |     |           finds the plan, and calls Plan::apply() -> text::apply() for the sites of
+//!    |     |           finds the plan, and calls Plan::apply() -> text::poke() for the sites of
 //!    |     |           two pages at a time:
-//!    |     |              Machine::alias()     makes a page writable
+//!    |     |              Machine::map()     makes a page writable
 //!    |     |              compare              each word must be what the plan says, or all stop
 //!    |     |              store                one store for each site
-//!    |     |              Machine::publish()   this CPU fetches the new words
-//!    |     |              Machine::release()   ends the use of the page
+//!    |     |              Machine::flush_icache()   this CPU fetches the new words
+//!    |     |              Machine::unmap()   ends the use of the page
 //!    |     |
 //!    |     |  each CPU, before it goes on
-//!    |     +- R  Machine::synchronise()      it fetches the new words too
+//!    |     +- R  Machine::sync_core()      it fetches the new words too
 //!    |
 //!    |  all CPUs run
 //!    +- R  STATS notes how long they were stopped
@@ -110,7 +110,7 @@
 //! | [`hooks`] while a module is loaded | held | run | yes, but for [`text`] |
 //! | `plan.rs`, [`trampoline`] | held | run | yes |
 //! | `apply.rs`, `patch.rs`, [`hooks`] from `stop_machine()` | held | stopped | no |
-//! | [`text::Machine::synchronise`] | held | stopped | no |
+//! | [`text::Machine::sync_core`] | held | stopped | no |
 //! | [`census`] | `ftrace_walk_records()` takes it | run | yes |
 //! | [`graph`] | not held | run, the traced function is entered | no |
 //! | [`stats`], [`debugfs`] | not held: counters are atomic | run | yes |

@@ -88,11 +88,11 @@ fn is_read_only(is_core: bool) -> bool {
     cfg!(CONFIG_STRICT_KERNEL_RWX) && state >= bindings::system_states_SYSTEM_FREEING_INITMEM
 }
 
-// SAFETY: `alias` maps the page in a fixmap slot of its own, on this CPU only, which stays the same
-// while interrupts are off. Where text is not read-only it is its own alias. `publish` calls
+// SAFETY: `map` maps the page in a fixmap slot of its own, on this CPU only, which stays the same
+// while interrupts are off. Where text is not read-only it is its own alias. `flush_icache` calls
 // assembly.
 unsafe impl Machine for Arm {
-    fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+    fn map(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         let is_core = records::is_in_image(address);
         if !is_read_only(is_core) {
             return Ok(address & PAGE_MASK);
@@ -116,14 +116,14 @@ unsafe impl Machine for Arm {
         Ok(poke_page(slot))
     }
 
-    fn release(alias: usize, index: usize, _irq: &LocalInterruptDisabled) {
+    fn unmap(alias: usize, index: usize, _irq: &LocalInterruptDisabled) {
         if let Some(slot) = POKE.get(index).filter(|slot| alias == poke_page(**slot)) {
             // SAFETY: The slot is only used here, by one CPU at a time.
             unsafe { bindings::clear_fixmap(*slot) };
         }
     }
 
-    fn publish(stores: &[Store]) {
+    fn flush_icache(stores: &[Store]) {
         let Some(last) = stores.last() else {
             return;
         };
@@ -146,7 +146,7 @@ unsafe impl Machine for Arm {
         }
     }
 
-    fn synchronise() {
+    fn sync_core() {
         // The caches of the inner shareable domain were maintained by whoever published.
         // SAFETY: A barrier.
         unsafe { bindings::isb() };
@@ -237,19 +237,19 @@ fn init_veneer(address: usize) -> usize {
 /// A site that cannot go from one entry to the other by one store calls that which saves all
 /// registers for both.
 fn target(rec: &dyn_ftrace, address: usize) -> u32 {
-    let target = within_reach(rec, address);
+    let target = callable_addr(rec, address);
     #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
     if SITE.splits_target() && address == function(bindings::ftrace_caller) {
-        let with_regs = within_reach(rec, function(bindings::ftrace_regs_caller));
-        return SITE.target_beside(usize_as_u32(rec.ip), target, with_regs);
+        let with_regs = callable_addr(rec, function(bindings::ftrace_regs_caller));
+        return SITE.exchangeable_target(usize_as_u32(rec.ip), target, with_regs);
     }
     target
 }
 
 /// Returns `address`, or the veneer through which the site of `rec` gets there.
-fn within_reach(rec: &dyn_ftrace, address: usize) -> u32 {
+fn callable_addr(rec: &dyn_ftrace, address: usize) -> u32 {
     #[cfg(not(CONFIG_THUMB2_KERNEL))]
-    let address = trampolines::or_entry(rec, address);
+    let address = trampolines::trampoline_or_entry(rec, address);
     if is_init_text(rec.ip) {
         return usize_as_u32(init_veneer(address));
     }
@@ -358,7 +358,7 @@ mod trampolines {
         const OPS_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_OPS as usize;
         const CALL_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_CALL as usize;
         const SIZE: usize = bindings::FTRACE_TRAMPOLINE_SIZE as usize;
-        const OTHERWISE: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
+        const NO_TRAMPOLINE_FLAGS: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
 
         fn allocate(_locked: &Locked) -> Option<usize> {
             let mut all = pool().step_by(Self::SIZE);
@@ -373,7 +373,7 @@ mod trampolines {
 
     /// Returns `address`, or the entry that gets there if it is the trampoline of an ops, or of a
     /// direct call, out of reach of the site of `rec`: from there ftrace asks all ops.
-    pub(super) fn or_entry(rec: &dyn_ftrace, address: usize) -> usize {
+    pub(super) fn trampoline_or_entry(rec: &dyn_ftrace, address: usize) -> usize {
         let is_reached = || SITE.reaches(usize_as_u32(rec.ip), usize_as_u32(address));
         if pool().contains(&address) && !is_reached() {
             return function(bindings::ftrace_caller);

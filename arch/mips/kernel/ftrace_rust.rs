@@ -59,22 +59,22 @@ module! {
 
 struct Mips;
 
-// SAFETY: Text is writable by its own address, or a store to it faults. `publish` calls assembly.
+// SAFETY: Text is writable by its own address, or a store to it faults. `flush_icache` calls assembly.
 unsafe impl Machine for Mips {
-    fn alias(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+    fn map(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         Ok(address & PAGE_MASK)
     }
 
-    fn release(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn unmap(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
-    fn publish(stores: &[Store]) {
+    fn flush_icache(stores: &[Store]) {
         for store in stores {
             // SAFETY: The word is mapped: it has been read before.
             unsafe { bindings::ftrace_synci(store.address as usize) };
         }
     }
 
-    fn synchronise() {
+    fn sync_core() {
         // `synci` need not reach other CPUs, and flush_icache_range() would have to
         // interrupt them, which do not listen now. Each drops all that it holds instead.
         if cfg!(CONFIG_SMP) {
@@ -189,7 +189,7 @@ unsafe impl Trampolines for Mips {
     const CALL_OFFSET: usize = bindings::FTRACE_TRAMPOLINE_CALL as usize;
     const SIZE: usize = bindings::FTRACE_TRAMPOLINE_SIZE as usize;
     // `ftrace_caller` alone saves all registers.
-    const OTHERWISE: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
+    const NO_TRAMPOLINE_FLAGS: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
 
     /// Copies the template to memory that is mapped without the TLB, a page of its own.
     ///

@@ -5,15 +5,14 @@
 use super::{
     arch::Arch,
     patch::{
-        change_record,
-        content,
         modify_code,
+        modify_record,
         off,
         target_in, //
     },
     plan::{
-        Changes,
         Plan, //
+        StoreList,
     },
     records::{
         record,
@@ -24,6 +23,7 @@ use super::{
         Failure, //
     },
     site::{
+        SiteState,
         State,
         Store, //
     },
@@ -51,7 +51,7 @@ impl Plan {
     }
 }
 
-impl Changes {
+impl StoreList {
     /// Does the changes, up to the first that is refused, all others too if `go_on` is set. `done`
     /// is increased by the number of those that are done.
     ///
@@ -65,9 +65,9 @@ impl Changes {
         done: &mut usize,
     ) -> Result<(), Failure> {
         let mut result = Ok(());
-        for part in self.0.iter() {
+        for chunk in self.0.iter() {
             // SAFETY: By the safety requirements.
-            let applied = unsafe { apply_part::<A>(exclusive, part.stores(), go_on, done) };
+            let applied = unsafe { apply_chunk::<A>(exclusive, chunk.stores(), go_on, done) };
             result = result.and(applied);
             if result.is_err() && !go_on {
                 break;
@@ -82,7 +82,7 @@ impl Changes {
     ///
     /// [`apply`](Self::apply) has done them.
     pub(super) unsafe fn undo<A: Arch>(&self, exclusive: &Exclusive<'_>, number: usize) {
-        let stores = self.0.iter().flat_map(|part| part.stores());
+        let stores = self.0.iter().flat_map(|chunk| chunk.stores());
         for store in stores.take(number) {
             let back = Store {
                 old: store.new,
@@ -92,17 +92,17 @@ impl Changes {
             // If one cannot be taken back, that is counted, and ftrace is about to learn of an
             // error anyway.
             // SAFETY: The word was that of a call site when it was changed. There is one store.
-            let _ = unsafe { modify_code::<A>(exclusive, A::UNIT, &[back]) };
+            let _ = unsafe { modify_code::<A>(exclusive, A::WIDTH, &[back]) };
         }
     }
 }
 
-/// Does a part of some changes, see [`Changes::apply`].
+/// Does a part of some changes, see [`StoreList::apply`].
 ///
 /// # Safety
 ///
-/// As for [`Changes::apply`].
-unsafe fn apply_part<A: Arch>(
+/// As for [`StoreList::apply`].
+unsafe fn apply_chunk<A: Arch>(
     exclusive: &Exclusive<'_>,
     stores: &[Store],
     go_on: bool,
@@ -110,38 +110,35 @@ unsafe fn apply_part<A: Arch>(
 ) -> Result<(), Failure> {
     let mut change = |stores| {
         // SAFETY: By the safety requirements.
-        unsafe { modify_code::<A>(exclusive, A::UNIT, stores) }
+        unsafe { modify_code::<A>(exclusive, A::WIDTH, stores) }
             .inspect(|number| *done = done.wrapping_add(*number))
     };
     let mut result = Ok(());
     let mut rest = stores;
     while !rest.is_empty() {
-        let fault = match change(rest) {
+        let failed = match change(rest) {
             Ok(number) => {
                 rest = rest.get(number..).unwrap_or_default();
                 continue;
             }
-            Err(fault) => fault,
+            Err(failed) => failed,
         };
-        result = result.and(Err(fault));
+        result = result.and(Err(failed));
         if !go_on {
             break;
         }
         // Those ahead of the faulty store may have been refused for its sake alone.
-        let mut parts = rest.splitn(2, |store| store.address == fault.address);
-        for store in parts.next().unwrap_or_default() {
+        let mut around = rest.splitn(2, |store| store.address == failed.address);
+        for store in around.next().unwrap_or_default() {
             let _ = change(slice::from_ref(store));
         }
-        rest = parts.next().unwrap_or_default();
+        rest = around.next().unwrap_or_default();
     }
-    result.map_err(|fault| (record(exclusive.locked(), fault.address), fault.reason))
+    result.map_err(|failed| (record(exclusive.locked(), failed.address), failed.error))
 }
 
 /// Does the changes that are not made yet one at a time, up to the first that is refused.
-pub(super) fn apply_unplanned<A: Arch>(
-    exclusive: &Exclusive<'_>,
-    enable: bool,
-) -> Result<(), Failure> {
+pub(super) fn apply_rest<A: Arch>(exclusive: &Exclusive<'_>, enable: bool) -> Result<(), Failure> {
     let mut result = Ok(());
     walk_updates(exclusive.locked(), enable, |records, request| {
         for rec in records {
@@ -149,10 +146,10 @@ pub(super) fn apply_unplanned<A: Arch>(
                 break;
             }
             result = request
-                .contents::<A>(rec)
+                .site_states::<A>(rec)
                 // SAFETY: ftrace asks for this change of one of its records.
-                .and_then(|(from, to)| unsafe { change_record::<A>(exclusive, rec, from, to) })
-                .map_err(|refusal| (ptr::from_ref(rec), refusal));
+                .and_then(|(from, to)| unsafe { modify_record::<A>(exclusive, rec, from, to) })
+                .map_err(|error| (ptr::from_ref(rec), error));
         }
         records.len()
     });
@@ -166,10 +163,10 @@ pub(super) fn turn_all_off<A: Arch>(exclusive: &Exclusive<'_>) {
         let rec = unsafe { &*record };
         // SAFETY: It is the address of a record.
         if let Some(target) = unsafe { target_in(A::layout(rec.ip), rec.ip, State::On) } {
-            let (from, to) = (content(State::On, target), off::<A>(rec));
+            let (from, to) = (SiteState::new(State::On, target), off::<A>(rec));
             // If one cannot be turned off, that is counted.
             // SAFETY: After an error, ftrace wants no site to be on.
-            let _ = unsafe { change_record::<A>(exclusive, rec, from, to) };
+            let _ = unsafe { modify_record::<A>(exclusive, rec, from, to) };
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     site::{
         self,
         Layout,
-        Unit, //
+        Width, //
     },
     text::Machine, //
 };
@@ -35,7 +35,7 @@ pub unsafe trait Arch: Machine + Sized + 'static {
     /// Layout of the call of the tracer within `ftrace_caller`; always [`State::On`](site::State::On).
     const FUNC_CALL: Layout;
 
-    /// The layouts that sites have, all of one unit.
+    /// The layouts that sites have, all of one width.
     const LAYOUTS: &'static [&'static Layout];
 
     /// The registers that `struct __arch_ftrace_regs` always holds: their names in `struct pt_regs`
@@ -43,7 +43,7 @@ pub unsafe trait Arch: Machine + Sized + 'static {
     const REGISTERS: &'static [(&'static CStr, usize)];
 
     /// What is written to change a site.
-    const UNIT: Unit = site::common_unit(Self::LAYOUTS);
+    const WIDTH: Width = site::common_width(Self::LAYOUTS);
 
     /// Returns the layout of the site at `ip`, one of [`LAYOUTS`](Self::LAYOUTS).
     fn layout(ip: usize) -> &'static Layout;

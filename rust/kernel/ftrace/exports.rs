@@ -84,7 +84,7 @@ macro_rules! ftrace_hooks {
             unsafe { $crate::ftrace::update::replace_code::<$arch>(&locked, enable != 0) };
         }
 
-        /// Changes all sites as `command` says.
+        /// StoreList all sites as `command` says.
         ///
         /// # Safety
         ///

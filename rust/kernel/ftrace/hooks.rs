@@ -8,16 +8,16 @@
 use super::{
     arch::Arch,
     patch::{
-        change,
-        change_record,
-        content,
         modify_code,
+        modify_record,
+        modify_site,
         off,
         read_site,
         report, //
     },
     site::{
         Layout,
+        SiteState,
         State,
         Stores,
         MAX_WORDS, //
@@ -25,7 +25,7 @@ use super::{
     stats::STATS,
     text::{
         Exclusive,
-        Refusal, //
+        PatchError, //
     }, //
 };
 use crate::{
@@ -47,9 +47,9 @@ pub unsafe fn init_nop<A: Arch>(
     module: *const bindings::module,
     rec: &dyn_ftrace,
 ) -> c_int {
-    let refuse = |refusal: Refusal| {
-        STATS.count(Err(refusal));
-        refusal
+    let refuse = |error: PatchError| {
+        STATS.count(Err(error));
+        error
     };
     let init = || {
         let (ip, layout) = (usize_as_u32(rec.ip), A::layout(rec.ip));
@@ -57,7 +57,7 @@ pub unsafe fn init_nop<A: Arch>(
         // SAFETY: By the safety requirements.
         if !module.is_null() && !unsafe { bindings::within_module_text(rec.ip, module) } {
             pr_err!("ftrace: {ip:#x} is not in the module's text\n");
-            return Err(refuse(Refusal::Unsuitable));
+            return Err(refuse(PatchError::Unsuitable));
         }
         // SAFETY: By the safety requirements, it is the address of a record.
         let words = unsafe { read_site(layout, rec.ip) }.map_err(refuse)?;
@@ -65,13 +65,13 @@ pub unsafe fn init_nop<A: Arch>(
         if !target.is_some_and(|target| A::is_mcount(rec, target)) {
             return Err(refuse(explain(layout, ip, &words, A::mcount(rec))));
         }
-        let mut stores = Stores::new(layout.unit);
+        let mut stores = Stores::new(layout.width);
         stores
             .add_found(layout, ip, &words, off::<A>(rec))
             .map_err(|error| refuse(error.into()))?;
         // SAFETY: The words are those of a call site, which nothing has executed yet: otherwise it
         // would not be as the compiler left it.
-        unsafe { modify_code::<A>(exclusive, stores.unit(), &stores) }?;
+        unsafe { modify_code::<A>(exclusive, stores.width(), &stores) }?;
         Ok(())
     };
     report(exclusive.locked(), init())
@@ -80,14 +80,14 @@ pub unsafe fn init_nop<A: Arch>(
 /// Returns why the site at `ip`, which holds `words`, is refused: it does not call `mcount` as the
 /// compiler does. Logs what it should hold, since `ftrace_bug()` shows the word at `ip` alone.
 #[cold]
-fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> Refusal {
+fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> PatchError {
     let Layout {
         name, words: table, ..
     } = layout;
     let found = words.get(..table.len()).unwrap_or_default();
-    let Ok(compiled) = layout.encode(ip, content(State::Compiled, mcount)) else {
+    let Ok(compiled) = layout.encode(ip, SiteState::new(State::Compiled, mcount)) else {
         pr_err!("ftrace: {ip:#x}: {found:08x?} is not a compiled {name} site\n");
-        return Refusal::Unsuitable;
+        return PatchError::Unsuitable;
     };
     let mut expected = *words;
     for (word, insn) in expected.iter_mut().zip(compiled) {
@@ -99,7 +99,9 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> R
     );
     let mut sites = table.iter().zip(expected);
     let at_ip = sites.find(|(word, _)| word.offset == 0);
-    at_ip.map_or(Refusal::Unsuitable, |(_, insn)| Refusal::Unexpected(insn))
+    at_ip.map_or(PatchError::Unsuitable, |(_, insn)| {
+        PatchError::Unexpected(insn)
+    })
 }
 
 /// `ftrace_make_nop()`: turns the site of `rec`, which calls `address`, off.
@@ -112,9 +114,9 @@ pub unsafe fn make_nop<A: Arch>(
     rec: &dyn_ftrace,
     address: usize,
 ) -> c_int {
-    let on = content(State::On, A::target(rec, address));
+    let on = SiteState::new(State::On, A::target(rec, address));
     // SAFETY: By the safety requirements.
-    let result = unsafe { change_record::<A>(exclusive, rec, on, off::<A>(rec)) };
+    let result = unsafe { modify_record::<A>(exclusive, rec, on, off::<A>(rec)) };
     report(exclusive.locked(), result)
 }
 
@@ -128,9 +130,9 @@ pub unsafe fn make_call<A: Arch>(
     rec: &dyn_ftrace,
     address: usize,
 ) -> c_int {
-    let on = content(State::On, A::target(rec, address));
+    let on = SiteState::new(State::On, A::target(rec, address));
     // SAFETY: By the safety requirements.
-    let result = unsafe { change_record::<A>(exclusive, rec, off::<A>(rec), on) };
+    let result = unsafe { modify_record::<A>(exclusive, rec, off::<A>(rec), on) };
     report(exclusive.locked(), result)
 }
 
@@ -145,9 +147,9 @@ pub unsafe fn modify_call<A: Arch>(
     old: usize,
     new: usize,
 ) -> c_int {
-    let [from, to] = [old, new].map(|address| content(State::On, A::target(rec, address)));
+    let [from, to] = [old, new].map(|address| SiteState::new(State::On, A::target(rec, address)));
     // SAFETY: By the safety requirements.
-    let result = unsafe { change_record::<A>(exclusive, rec, from, to) };
+    let result = unsafe { modify_record::<A>(exclusive, rec, from, to) };
     report(exclusive.locked(), result)
 }
 
@@ -166,14 +168,14 @@ pub unsafe fn update_func_call<A: Arch>(
         let words = unsafe { read_site(&A::FUNC_CALL, ip) }?;
         let old = A::FUNC_CALL
             .decode(usize_as_u32(ip), &words, State::On)
-            .ok_or(Refusal::Unsuitable)?;
+            .ok_or(PatchError::Unsuitable)?;
         let new = usize_as_u32(func);
         if old == new {
             return Ok(());
         }
-        let [from, to] = [old, new].map(|target| content(State::On, target));
+        let [from, to] = [old, new].map(|target| SiteState::new(State::On, target));
         // SAFETY: By the safety requirements.
-        unsafe { change::<A>(exclusive, &A::FUNC_CALL, ip, from, to) }
+        unsafe { modify_site::<A>(exclusive, &A::FUNC_CALL, ip, from, to) }
     };
     report(exclusive.locked(), update())
 }

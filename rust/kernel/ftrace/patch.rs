@@ -5,21 +5,21 @@
 use super::{
     arch::Arch,
     site::{
-        Content,
         Layout,
+        SiteState,
         State,
         Store,
-        Unit,
+        Width,
         MAX_WORDS, //
     },
     stats::STATS,
     text::{
         self,
         Exclusive,
-        Fault,
+        FailedStore,
         Locked,
         Machine,
-        Refusal, //
+        PatchError, //
     }, //
 };
 use crate::{
@@ -34,19 +34,19 @@ use crate::{
 };
 use core::ptr;
 
-/// Changes text, as [`text::apply`] does: the one function through which all changes go.
+/// Changes text, as [`text::poke`] does: the one function through which all changes go.
 ///
 /// # Safety
 ///
-/// That of [`text::apply`].
+/// That of [`text::poke`].
 pub(super) unsafe fn modify_code<M: Machine>(
     exclusive: &Exclusive<'_>,
-    unit: Unit,
+    width: Width,
     stores: &[Store],
-) -> Result<usize, Fault> {
+) -> Result<usize, FailedStore> {
     // SAFETY: By the safety requirements.
-    let result = unsafe { text::apply::<M>(exclusive, unit, stores) };
-    STATS.count(result.map_err(|fault| fault.reason));
+    let result = unsafe { text::poke::<M>(exclusive, width, stores) };
+    STATS.count(result.map_err(|failed| failed.error));
     result
 }
 
@@ -56,34 +56,34 @@ pub(super) unsafe fn modify_code<M: Machine>(
 ///
 /// `ip` is the address of a call site, an entry or a trampoline with this layout, and `to` is what
 /// ftrace asked for.
-pub(super) unsafe fn change<M: Machine>(
+pub(super) unsafe fn modify_site<M: Machine>(
     exclusive: &Exclusive<'_>,
     layout: &Layout,
     ip: usize,
-    from: Content,
-    to: Content,
-) -> Result<(), Refusal> {
+    from: SiteState,
+    to: SiteState,
+) -> Result<(), PatchError> {
     let store = layout
         .store(usize_as_u32(ip), from, to)
-        .inspect_err(|_| STATS.count(Err(Refusal::Unsuitable)))?;
+        .inspect_err(|_| STATS.count(Err(PatchError::Unsuitable)))?;
     // SAFETY: By the safety requirements. There is only one store.
-    unsafe { modify_code::<M>(exclusive, layout.unit, store.as_slice()) }?;
+    unsafe { modify_code::<M>(exclusive, layout.width, store.as_slice()) }?;
     Ok(())
 }
 
 /// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
-pub(super) fn report(_locked: &Locked, result: Result<(), Refusal>) -> c_int {
+pub(super) fn report(_locked: &Locked, result: Result<(), PatchError>) -> c_int {
     static EXPECTED: Atomic<u32> = Atomic::new(0);
 
     let (error, expected) = match result {
         Ok(()) => return 0,
-        Err(Refusal::Unexpected(insn)) => {
+        Err(PatchError::Unexpected(insn)) => {
             EXPECTED.store(insn, Relaxed);
             (EINVAL, EXPECTED.as_ptr().cast_const().cast())
         }
-        Err(Refusal::Unsuitable) => (EINVAL, ptr::null()),
-        Err(Refusal::Unreadable) => (EFAULT, ptr::null()),
-        Err(Refusal::Unwritable) => (EPERM, ptr::null()),
+        Err(PatchError::Unsuitable) => (EINVAL, ptr::null()),
+        Err(PatchError::Unreadable) => (EFAULT, ptr::null()),
+        Err(PatchError::Unwritable) => (EPERM, ptr::null()),
     };
     // SAFETY: By the invariants of `Locked`, nobody else uses it: `ftrace_bug()`, which reads it
     // next, is called with `ftrace_lock` held too. What it points to is static.
@@ -91,15 +91,11 @@ pub(super) fn report(_locked: &Locked, result: Result<(), Refusal>) -> c_int {
     error.to_errno()
 }
 
-pub(super) const fn content(state: State, target: u32) -> Content {
-    Content { state, target }
-}
-
 /// Returns what the site of `rec` holds when it is off. The part of a target that it may hold is
 /// that of `ftrace_caller`, whatever it calls when it is on.
-pub(super) fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
+pub(super) fn off<A: Arch>(rec: &dyn_ftrace) -> SiteState {
     let entry = bindings::ftrace_caller as *const () as usize;
-    content(State::Off, A::target(rec, entry))
+    SiteState::new(State::Off, A::target(rec, entry))
 }
 
 /// Reads the words of the site at `ip`.
@@ -109,11 +105,11 @@ pub(super) fn off<A: Arch>(rec: &dyn_ftrace) -> Content {
 /// `ip` is an address at which text can lie: that of a record, of an entry or of a trampoline. It
 /// need not be mapped.
 #[inline]
-pub(super) unsafe fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], Refusal> {
+pub(super) unsafe fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], PatchError> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
         // SAFETY: By the safety requirements. Loads from text have no side effects.
-        *insn = unsafe { text::read(word.address(usize_as_u32(ip)), layout.unit) }?;
+        *insn = unsafe { text::read(word.address(usize_as_u32(ip)), layout.width) }?;
     }
     Ok(words)
 }
@@ -134,12 +130,12 @@ pub(super) unsafe fn target_in(layout: &Layout, ip: usize, state: State) -> Opti
 /// # Safety
 ///
 /// `rec` is a record of ftrace, and `to` is what ftrace asks for.
-pub(super) unsafe fn change_record<A: Arch>(
+pub(super) unsafe fn modify_record<A: Arch>(
     exclusive: &Exclusive<'_>,
     rec: &dyn_ftrace,
-    from: Content,
-    to: Content,
-) -> Result<(), Refusal> {
+    from: SiteState,
+    to: SiteState,
+) -> Result<(), PatchError> {
     // SAFETY: By the safety requirements. The layout is that of the site by those of `Arch`.
-    unsafe { change::<A>(exclusive, A::layout(rec.ip), rec.ip, from, to) }
+    unsafe { modify_site::<A>(exclusive, A::layout(rec.ip), rec.ip, from, to) }
 }

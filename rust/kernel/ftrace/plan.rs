@@ -34,9 +34,9 @@ use crate::{
 ///   change in between. The records are those of the sites after the change already.
 pub(super) struct Plan {
     /// Of the sites that are to be turned on.
-    pub(super) calls: Changes,
+    pub(super) calls: StoreList,
     /// Of all others.
-    pub(super) others: Changes,
+    pub(super) others: StoreList,
     /// Whether this is all, that is, memory did not run out.
     pub(super) is_whole: bool,
     /// The first site that cannot be changed.
@@ -53,8 +53,8 @@ impl Plan {
     pub(super) fn new<A: Arch>(locked: &Locked, enable: bool) -> Self {
         // INVARIANT: There are no stores yet; `add` adds those that `walk_updates` tells it.
         let mut plan = Self {
-            calls: Changes(KVec::new()),
-            others: Changes(KVec::new()),
+            calls: StoreList(KVec::new()),
+            others: StoreList(KVec::new()),
             is_whole: true,
             failure: None,
             last: None,
@@ -70,34 +70,34 @@ impl Plan {
     fn add<A: Arch>(&mut self, records: &[dyn_ftrace], request: Request) -> usize {
         let mut rest = records;
         loop {
-            let changes = if request.is_call() {
+            let list = if request.turns_on() {
                 &mut self.calls
             } else {
                 &mut self.others
             };
             if let Some((_, transition)) = self.last.filter(|(last, _)| *last == request) {
-                let added = changes.add_alike::<A>(rest, &transition);
+                let added = list.push_run::<A>(rest, &transition);
                 rest = rest.get(added..).unwrap_or_default();
             }
             let Some((rec, behind)) = rest.split_first() else {
                 break;
             };
-            let Ok(part) = changes.reserve() else {
+            let Ok(chunk) = list.chunk_with_room() else {
                 self.is_whole = false;
                 break;
             };
-            match request.store::<A>(rec) {
+            match request.plan_site::<A>(rec) {
                 Ok((store, transition)) => {
                     if let Some(store) = store {
-                        part.push(store);
+                        chunk.push(store);
                     }
                     if let Some(transition) = transition {
                         self.last = Some((request, transition));
                     }
                 }
-                Err(refusal) => {
-                    STATS.count(Err(refusal));
-                    self.failure.get_or_insert((rec, refusal));
+                Err(error) => {
+                    STATS.count(Err(error));
+                    self.failure.get_or_insert((rec, error));
                 }
             }
             rest = behind;
@@ -110,11 +110,11 @@ impl Plan {
 ///
 /// In parts of a page: `vmalloc` memory would be read through the TLB while CPUs are stopped,
 /// and all TLBs would have to forget it afterwards.
-pub(super) struct Changes(pub(super) KVec<Part>);
+pub(super) struct StoreList(pub(super) KVec<Chunk>);
 
 /// A part of some changes.
-pub(super) struct Part {
-    /// Room for the stores of the part.
+pub(super) struct Chunk {
+    /// Room for the stores of the chunk.
     stores: KVec<Store>,
     /// Their number.
     len: usize,
@@ -123,7 +123,7 @@ pub(super) struct Part {
 // SAFETY: All fields are numbers.
 unsafe impl Zeroable for Store {}
 
-impl Part {
+impl Chunk {
     /// Number of stores that there is room for.
     const SIZE: usize = PAGE_SIZE / size_of::<Store>();
 
@@ -152,24 +152,28 @@ impl Part {
 
     /// Adds `transition` of the first of the sites of `records`, those that can make it, as long
     /// as there is room. Returns their number.
-    fn add_alike(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
+    fn fill_run(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
         let free = self.free();
         let number = free.len().min(records.len());
         let stores = free.get_mut(..number).unwrap_or_default();
         for (store, rec) in stores.iter_mut().zip(records) {
             store.address = usize_as_u32(rec.ip);
         }
-        let number = transition.fill(stores);
+        let number = transition.encode_run(stores);
         self.len = self.len.wrapping_add(number);
         number
     }
 }
 
-impl Changes {
-    /// Returns a part that has room for one more store.
-    fn reserve(&mut self) -> Result<&mut Part> {
-        if self.0.last_mut().is_none_or(|part| part.free().is_empty()) {
-            self.0.push(Part::new()?, GFP_KERNEL)?;
+impl StoreList {
+    /// Returns a chunk that has room for one more store.
+    fn chunk_with_room(&mut self) -> Result<&mut Chunk> {
+        if self
+            .0
+            .last_mut()
+            .is_none_or(|chunk| chunk.free().is_empty())
+        {
+            self.0.push(Chunk::new()?, GFP_KERNEL)?;
         }
         self.0.last_mut().ok_or(ENOMEM)
     }
@@ -177,7 +181,7 @@ impl Changes {
     /// Adds `transition` of the first of the sites of `records`, those in [`core_text`] that can
     /// make it and do not [keep](super::site::Layout::keeps_target) their target, as long as there
     /// is memory. Returns their number.
-    fn add_alike<A: Arch>(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
+    fn push_run<A: Arch>(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
         let text = core_text();
         let is_there = records.first().is_some_and(|rec| rec.ip >= text.start);
         let mut number = records.partition_point(|rec| is_there && rec.ip < text.end);
@@ -189,8 +193,8 @@ impl Changes {
         }
         let mut rest = records.get(..number).unwrap_or_default();
         while !rest.is_empty() {
-            let part = self.reserve();
-            let added = part.map_or(0, |part| part.add_alike(rest, transition));
+            let chunk = self.chunk_with_room();
+            let added = chunk.map_or(0, |chunk| chunk.fill_run(rest, transition));
             if added == 0 {
                 break;
             }

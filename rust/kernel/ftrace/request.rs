@@ -5,19 +5,18 @@
 use super::{
     arch::Arch,
     patch::{
-        content,
         off, //
     },
     records::core_text,
     site::{
-        Content,
+        SiteState,
         State,
         Store,
         Transition, //
     },
     text::{
         Locked,
-        Refusal, //
+        PatchError, //
     }, //
 };
 use crate::{
@@ -29,7 +28,7 @@ use crate::{
 use core::slice;
 
 /// The record of a site that cannot be changed, and why.
-pub(super) type Failure = (*const dyn_ftrace, Refusal);
+pub(super) type Failure = (*const dyn_ftrace, PatchError);
 
 /// What ftrace asks for a site: `update` is one of `FTRACE_UPDATE_*`, `old` and `new` are what the
 /// site calls before and after, as far as it calls something.
@@ -43,42 +42,48 @@ pub(super) struct Request {
 impl Request {
     /// Returns whether a site that holds `from` before and `to` after calls nothing in place of
     /// what was asked for.
-    fn is_met_by(self, from: Content, to: Content) -> bool {
-        let is = |content: Content, address| {
-            content.state == State::Off || content.target == usize_as_u32(address)
+    fn calls_as_asked(self, from: SiteState, to: SiteState) -> bool {
+        let is = |site: SiteState, address| {
+            site.state == State::Off || site.target == usize_as_u32(address)
         };
         is(from, self.old) && is(to, self.new)
     }
 
     /// Returns whether a site is to be turned on.
-    pub(super) fn is_call(self) -> bool {
+    pub(super) fn turns_on(self) -> bool {
         self.update.cast_unsigned() == bindings::FTRACE_UPDATE_MAKE_CALL
     }
 
     /// Returns what the site of `rec` holds before and after.
-    pub(super) fn contents<A: Arch>(self, rec: &dyn_ftrace) -> Result<(Content, Content), Refusal> {
-        let on = |address| content(State::On, A::target(rec, address));
+    pub(super) fn site_states<A: Arch>(
+        self,
+        rec: &dyn_ftrace,
+    ) -> Result<(SiteState, SiteState), PatchError> {
+        let on = |address| SiteState::new(State::On, A::target(rec, address));
         match self.update.cast_unsigned() {
             bindings::FTRACE_UPDATE_MAKE_CALL => Ok((off::<A>(rec), on(self.new))),
             bindings::FTRACE_UPDATE_MAKE_NOP => Ok((on(self.old), off::<A>(rec))),
             bindings::FTRACE_UPDATE_MODIFY_CALL => Ok((on(self.old), on(self.new))),
-            _ => Err(Refusal::Unsuitable),
+            _ => Err(PatchError::Unsuitable),
         }
     }
 
     /// Returns the store that changes the site of `rec`, [`None`] if that takes none, and how the
     /// words of all sites in [`core_text`] change if this one is there and changes as they do.
     #[inline(never)]
-    pub(super) fn store<A: Arch>(
+    pub(super) fn plan_site<A: Arch>(
         self,
         rec: &dyn_ftrace,
-    ) -> Result<(Option<Store>, Option<Transition>), Refusal> {
+    ) -> Result<(Option<Store>, Option<Transition>), PatchError> {
         let layout = A::layout(rec.ip);
-        let (from, to) = self.contents::<A>(rec)?;
+        let (from, to) = self.site_states::<A>(rec)?;
         let store = layout.store(usize_as_u32(rec.ip), from, to)?;
-        let is_alike =
-            core_text().contains(&rec.ip) && !layout.splits_target() && self.is_met_by(from, to);
-        let transition = is_alike.then(|| layout.at_ip(from, to)).flatten();
+        let is_alike = core_text().contains(&rec.ip)
+            && !layout.splits_target()
+            && self.calls_as_asked(from, to);
+        let transition = is_alike
+            .then(|| layout.transition_at_ip(from, to))
+            .flatten();
         Ok((store, transition))
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! A [`Layout`] is a table: a row for each instruction word of a site, a column for each state.
 //! The patcher, the tests and the documentation all read the same tables. What is called a word
-//! here is a halfword in a layout of which that is the [`Unit`].
+//! here is a halfword in a layout of which that is the [`Width`].
 //!
 //! The rule that they obey: [`State::Off`] and [`State::On`] differ in one word, the one at the
 //! recorded address. `stop_machine()` stops processors, not tasks; a task that was preempted
@@ -32,11 +32,11 @@ pub use arm::{
     T32_PADS, //
 };
 pub use layout::{
-    common_unit,
-    Content,
+    common_width,
     Layout,
+    SiteState,
     State,
-    Unit,
+    Width,
     Word,
     MAX_WORDS, //
 };
@@ -48,8 +48,8 @@ pub use mips::{
     MIPS_OPS_CALL, //
 };
 pub use pattern::{
-    OutOfReach,
-    Slot, //
+    EncodeError,
+    Pattern, //
 };
 pub use store::{
     Store,

@@ -2,7 +2,7 @@
 
 //! Counters of what the backend has done.
 
-use super::text::Refusal;
+use super::text::PatchError;
 use crate::{
     fmt,
     prelude::*,
@@ -48,13 +48,13 @@ impl Stats {
     }
 
     /// Counts the stores that were done, or why there was none.
-    pub(super) fn count(&self, result: Result<usize, Refusal>) {
+    pub(super) fn count(&self, result: Result<usize, PatchError>) {
         let (counter, number) = match result {
             Ok(stores) => (&self.transitions, stores),
-            Err(Refusal::Unsuitable) => (&self.unsuitable, 1),
-            Err(Refusal::Unreadable) => (&self.unreadable, 1),
-            Err(Refusal::Unexpected(_)) => (&self.unexpected, 1),
-            Err(Refusal::Unwritable) => (&self.unwritable, 1),
+            Err(PatchError::Unsuitable) => (&self.unsuitable, 1),
+            Err(PatchError::Unreadable) => (&self.unreadable, 1),
+            Err(PatchError::Unexpected(_)) => (&self.unexpected, 1),
+            Err(PatchError::Unwritable) => (&self.unwritable, 1),
         };
         counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
     }

@@ -2,14 +2,14 @@
 
 //! Reading and writing kernel text.
 //!
-//! [`apply`] is the only function that stores to text. Whoever calls it shows two tokens: a
+//! [`poke`] is the only function that stores to text. Whoever calls it shows two tokens: a
 //! [`Locked`] says that ftrace has called, an [`Exclusive`] that no other CPU executes the words
 //! meanwhile.
 
 use super::site::{
-    OutOfReach,
+    EncodeError,
     Store,
-    Unit, //
+    Width, //
 };
 use crate::{
     interrupt::{
@@ -87,27 +87,27 @@ impl<'a> Exclusive<'a> {
 ///
 /// # Safety
 ///
-/// [`alias`](Self::alias) returns an address that is valid for loads from and stores to the page,
-/// on this CPU, until interrupts are turned on or [`release`](Self::release) is called with the
+/// [`map`](Self::map) returns an address that is valid for loads from and stores to the page,
+/// on this CPU, until interrupts are turned on or [`unmap`](Self::unmap) is called with the
 /// same index; or it returns one for which loads, or stores, fault.
 ///
-/// [`publish`](Self::publish) calls nothing that ftrace can trace.
+/// [`flush_icache`](Self::flush_icache) calls nothing that ftrace can trace.
 pub unsafe trait Machine {
     /// Returns the start of a page through which the page of the text word at `address` can be
     /// written.
     ///
     /// At most one page at a time for each `index` below [`MAX_PAGES`].
-    fn alias(address: usize, index: usize, irq: &LocalInterruptDisabled) -> Result<usize>;
+    fn map(address: usize, index: usize, irq: &LocalInterruptDisabled) -> Result<usize>;
 
-    /// Ends the use of `alias`, which [`alias`](Self::alias) returned for an index.
-    fn release(alias: usize, index: usize, irq: &LocalInterruptDisabled);
+    /// Ends the use of `alias`, which [`map`](Self::map) returned for an index.
+    fn unmap(alias: usize, index: usize, irq: &LocalInterruptDisabled);
 
     /// Makes `stores` the instructions that this CPU executes. Other CPUs have to
-    /// [`synchronise`](Self::synchronise) yet.
-    fn publish(stores: &[Store]);
+    /// [`sync_core`](Self::sync_core) yet.
+    fn flush_icache(stores: &[Store]);
 
     /// Makes this CPU execute what was stored and published before, wherever that was.
-    fn synchronise();
+    fn sync_core();
 
     /// Reads the instruction word at `address` without being ready for a fault.
     ///
@@ -115,12 +115,12 @@ pub unsafe trait Machine {
     ///
     /// `address` is aligned, and the page is mapped.
     #[inline]
-    unsafe fn read_mapped(address: usize, unit: Unit) -> u32 {
-        match unit {
+    unsafe fn read_mapped(address: usize, width: Width) -> u32 {
+        match width {
             // SAFETY: By the safety requirements.
-            Unit::Half => u32::from(unsafe { (address as *const u16).read_volatile() }),
+            Width::Half => u32::from(unsafe { (address as *const u16).read_volatile() }),
             // SAFETY: By the safety requirements.
-            Unit::Word => unsafe { (address as *const u32).read_volatile() },
+            Width::Word => unsafe { (address as *const u32).read_volatile() },
         }
     }
 
@@ -130,19 +130,19 @@ pub unsafe trait Machine {
     ///
     /// `address` is aligned, the page can be written, and the word is the caller's to write.
     #[inline]
-    unsafe fn write_mapped(address: usize, unit: Unit, insn: u32) {
-        match unit {
+    unsafe fn write_mapped(address: usize, width: Width, insn: u32) {
+        match width {
             // SAFETY: By the safety requirements. A halfword has no upper bits.
-            Unit::Half => unsafe { (address as *mut u16).write_volatile(insn as u16) },
+            Width::Half => unsafe { (address as *mut u16).write_volatile(insn as u16) },
             // SAFETY: By the safety requirements.
-            Unit::Word => unsafe { (address as *mut u32).write_volatile(insn) },
+            Width::Word => unsafe { (address as *mut u32).write_volatile(insn) },
         }
     }
 }
 
 /// Why text was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PatchError {
     /// An address is not that of an instruction word, or a branch cannot reach its target.
     Unsuitable,
     /// A word cannot be read.
@@ -155,30 +155,30 @@ pub enum Refusal {
 
 /// A word that could not be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FailedStore {
     /// Its address.
     pub address: u32,
     /// Why it could not be changed.
-    pub reason: Refusal,
+    pub error: PatchError,
 }
 
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        fault.reason
+impl From<FailedStore> for PatchError {
+    fn from(failed: FailedStore) -> Self {
+        failed.error
     }
 }
 
-impl From<OutOfReach> for Refusal {
-    fn from(_: OutOfReach) -> Self {
-        Refusal::Unsuitable
+impl From<EncodeError> for PatchError {
+    fn from(_: EncodeError) -> Self {
+        PatchError::Unsuitable
     }
 }
 
 impl Store {
-    fn fault(&self, reason: Refusal) -> Fault {
-        Fault {
+    fn failed(&self, error: PatchError) -> FailedStore {
+        FailedStore {
             address: self.address,
-            reason,
+            error,
         }
     }
 }
@@ -189,14 +189,14 @@ impl Store {
 ///
 /// `address` is one of the kernel's, and a load from it has no side effects. It need not be mapped.
 #[inline]
-pub unsafe fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
+pub unsafe fn read(address: u32, width: Width) -> Result<u32, PatchError> {
     let mut insn = 0u32;
-    let (from, size) = (address as usize as *const c_void, unit.size() as usize);
+    let (from, size) = (address as usize as *const c_void, width.size() as usize);
     // SAFETY: `insn` is valid for a write. The callee copes with a fault, and loads nothing else
     // than what the safety requirements allow.
     match unsafe { bindings::get_insn_nofault(&mut insn, from, size) } {
         0 => Ok(insn),
-        _ => Err(Refusal::Unreadable),
+        _ => Err(PatchError::Unreadable),
     }
 }
 
@@ -208,7 +208,7 @@ pub unsafe fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
 /// - `distance` is what to add to a text address of the page to get to its alias, which `M` has
 ///   returned for `index`, and which is released when this is dropped.
 struct Page<'a, M: Machine> {
-    unit: Unit,
+    width: Width,
     first: &'a Store,
     others: &'a [Store],
     distance: usize,
@@ -227,25 +227,26 @@ impl<'a, M: Machine> Page<'a, M> {
     /// The stores are to text, and nothing else uses the alias of the page with `index`.
     #[inline]
     unsafe fn open(
-        unit: Unit,
+        width: Width,
         stores: &'a [Store],
         index: usize,
         irq: &'a LocalInterruptDisabled,
-    ) -> Result<Option<(Self, &'a [Store])>, Fault> {
+    ) -> Result<Option<(Self, &'a [Store])>, FailedStore> {
         let Some(first) = stores.first() else {
             return Ok(None);
         };
         let address = first.address as usize;
-        if !unit.is_aligned(first.address) {
-            return Err(first.fault(Refusal::Unsuitable));
+        if !width.is_aligned(first.address) {
+            return Err(first.failed(PatchError::Unsuitable));
         }
         // SAFETY: By the safety requirements, it is the address of text.
-        unsafe { read(first.address, unit) }.map_err(|reason| first.fault(reason))?;
-        let alias = M::alias(address, index, irq).map_err(|_| first.fault(Refusal::Unwritable))?;
+        unsafe { read(first.address, width) }.map_err(|error| first.failed(error))?;
+        let alias =
+            M::map(address, index, irq).map_err(|_| first.failed(PatchError::Unwritable))?;
         // INVARIANT: The alias is released when the page is dropped. It has no stores but the first
         // one so far, which is aligned, and with which nothing is done before it is compared below.
         let mut page = Self {
-            unit,
+            width,
             first,
             others: &[],
             distance: alias.wrapping_sub(address & PAGE_MASK),
@@ -257,13 +258,13 @@ impl<'a, M: Machine> Page<'a, M> {
         if page.distance != 0 {
             let alias = usize_as_u32(page.alias_of(first));
             // SAFETY: By the safety requirements of `Machine`, a load from it is valid, or faults.
-            unsafe { read(alias, unit) }.map_err(|_| first.fault(Refusal::Unwritable))?;
+            unsafe { read(alias, width) }.map_err(|_| first.failed(PatchError::Unwritable))?;
         }
         // SAFETY: The alias is mapped, since it has been read.
         let number = unsafe {
-            match unit {
-                Unit::Half => page.compare(Unit::Half, stores),
-                Unit::Word => page.compare(Unit::Word, stores),
+            match width {
+                Width::Half => page.compare(Width::Half, stores),
+                Width::Word => page.compare(Width::Word, stores),
             }
         }?;
         let (stores, rest) = stores.split_at_checked(number).unwrap_or((stores, &[]));
@@ -276,22 +277,22 @@ impl<'a, M: Machine> Page<'a, M> {
     ///
     /// # Safety
     ///
-    /// The alias of the page is mapped, and `unit` is that of the page.
-    #[inline(always)] // Once for each unit, which the loop takes for granted.
-    unsafe fn compare(&self, unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
+    /// The alias of the page is mapped, and `width` is that of the page.
+    #[inline(always)] // Once for each width, which the loop takes for granted.
+    unsafe fn compare(&self, width: Width, stores: &[Store]) -> Result<usize, FailedStore> {
         let mut number = 0usize;
         for store in stores {
             if (store.address ^ self.first.address) as usize & PAGE_MASK != 0 {
                 break;
             }
-            if !unit.is_aligned(store.address) {
-                return Err(store.fault(Refusal::Unsuitable));
+            if !width.is_aligned(store.address) {
+                return Err(store.failed(PatchError::Unsuitable));
             }
             let from = self.alias_of(store);
             // SAFETY: The word is aligned, and its page is mapped by the safety requirements.
-            let insn = unsafe { M::read_mapped(from, unit) };
+            let insn = unsafe { M::read_mapped(from, width) };
             if insn != store.old {
-                return Err(store.fault(Refusal::Unexpected(store.old)));
+                return Err(store.failed(PatchError::Unexpected(store.old)));
             }
             number = number.wrapping_add(1);
         }
@@ -310,41 +311,41 @@ impl<'a, M: Machine> Page<'a, M> {
     ///
     /// The word is the caller's.
     #[inline]
-    unsafe fn put_first(&self) -> Result<(), Fault> {
-        let Self { unit, first, .. } = self;
+    unsafe fn store_first(&self) -> Result<(), FailedStore> {
+        let Self { width, first, .. } = self;
         let to = self.alias_of(first) as *mut c_void;
         // SAFETY: By the type invariants and the safety requirements of `Machine`, this is the
         // address of the text for writing, which is the caller's by the safety requirements. The
         // callee copes with a fault.
-        match unsafe { bindings::put_insn_nofault(to, first.new, unit.size() as usize) } {
+        match unsafe { bindings::put_insn_nofault(to, first.new, width.size() as usize) } {
             0 => Ok(()),
-            _ => Err(first.fault(Refusal::Unwritable)),
+            _ => Err(first.failed(PatchError::Unwritable)),
         }
     }
 
-    /// Takes back what [`put_first`](Self::put_first) did.
+    /// Takes back what [`store_first`](Self::store_first) did.
     ///
     /// # Safety
     ///
     /// It succeeded.
-    unsafe fn take_first_back(&self) {
+    unsafe fn restore_first(&self) {
         // SAFETY: The word is aligned by the type invariants. Its page can be written, and the word
         // is the caller's, by the safety requirements.
-        unsafe { M::write_mapped(self.alias_of(self.first), self.unit, self.first.old) };
+        unsafe { M::write_mapped(self.alias_of(self.first), self.width, self.first.old) };
     }
 
     /// Does the other stores.
     ///
     /// # Safety
     ///
-    /// [`put_first`](Self::put_first) succeeded, and the words are the caller's.
+    /// [`store_first`](Self::store_first) succeeded, and the words are the caller's.
     #[inline]
-    unsafe fn put_others(&self) {
+    unsafe fn store_others(&self) {
         // SAFETY: By the safety requirements.
         unsafe {
-            match self.unit {
-                Unit::Half => self.put_all(Unit::Half),
-                Unit::Word => self.put_all(Unit::Word),
+            match self.width {
+                Width::Half => self.store_each(Width::Half),
+                Width::Word => self.store_each(Width::Word),
             }
         }
     }
@@ -353,14 +354,14 @@ impl<'a, M: Machine> Page<'a, M> {
     ///
     /// # Safety
     ///
-    /// As for [`put_others`](Self::put_others), and `unit` is that of the page.
+    /// As for [`store_others`](Self::store_others), and `width` is that of the page.
     #[inline(always)] // As `compare`.
-    unsafe fn put_all(&self, unit: Unit) {
+    unsafe fn store_each(&self, width: Width) {
         for store in self.others {
             // SAFETY: The word is aligned and in the page by the type invariants. The page can be
             // written if one word of it can, and the word is the caller's, by the safety
             // requirements.
-            unsafe { M::write_mapped(self.alias_of(store), unit, store.new) };
+            unsafe { M::write_mapped(self.alias_of(store), width, store.new) };
         }
     }
 }
@@ -369,12 +370,12 @@ impl<M: Machine> Drop for Page<'_, M> {
     #[inline]
     fn drop(&mut self) {
         let page = self.first.address as usize & PAGE_MASK;
-        M::release(page.wrapping_add(self.distance), self.index, self.irq);
+        M::unmap(page.wrapping_add(self.distance), self.index, self.irq);
     }
 }
 
 /// Does the first of `stores`, those before the first one in a third page: all of these or none.
-/// Returns their number, which is 0 only if there are no stores. Each of them writes a `unit`.
+/// Returns their number, which is 0 only if there are no stores. Each of them writes a `width`.
 ///
 /// Each word is compared before the first store. Between the first store and the moment when this
 /// CPU executes the new words, nothing runs that ftrace can trace.
@@ -385,19 +386,19 @@ impl<M: Machine> Drop for Page<'_, M> {
 /// for. No task that goes on later can observe that more than one word of a site changes: either
 /// there is only one store for each site or the sites are not in use yet.
 #[inline(never)] // The audit of the object code starts from it.
-pub unsafe fn apply<M: Machine>(
+pub unsafe fn poke<M: Machine>(
     _exclusive: &Exclusive<'_>,
-    unit: Unit,
+    width: Width,
     stores: &[Store],
-) -> Result<usize, Fault> {
+) -> Result<usize, FailedStore> {
     let irq = local_interrupt_disable();
     // SAFETY: The stores are to text by the safety requirements. By the invariants of `Exclusive`
     // and `Locked`, nobody else changes text, for which the aliases are.
-    let Some((page, rest)) = unsafe { Page::<M>::open(unit, stores, 0, &irq) }? else {
+    let Some((page, rest)) = unsafe { Page::<M>::open(width, stores, 0, &irq) }? else {
         return Ok(0);
     };
     // SAFETY: The stores are to text, for which the other alias is too.
-    let (next, rest) = match unsafe { Page::<M>::open(unit, rest, 1, &irq) }? {
+    let (next, rest) = match unsafe { Page::<M>::open(width, rest, 1, &irq) }? {
         Some((next, rest)) => (Some(next), rest),
         None => (None, rest),
     };
@@ -407,24 +408,24 @@ pub unsafe fn apply<M: Machine>(
     let put = || {
         // SAFETY: The words are the caller's: nobody else changes text, by the invariants of
         // `Exclusive` and `Locked`, and ftrace asked for the change by the safety requirements.
-        unsafe { page.put_first() }?;
+        unsafe { page.store_first() }?;
         if let Some(next) = &next {
             // SAFETY: As for the first page.
-            unsafe { next.put_first() }.inspect_err(|_| {
-                // SAFETY: `page.put_first()` succeeded.
-                unsafe { page.take_first_back() };
+            unsafe { next.store_first() }.inspect_err(|_| {
+                // SAFETY: `page.store_first()` succeeded.
+                unsafe { page.restore_first() };
             })?;
         }
-        // SAFETY: `page.put_first()` succeeded, and the words are the caller's as the first one is.
-        unsafe { page.put_others() };
+        // SAFETY: `page.store_first()` succeeded, and the words are the caller's as the first one is.
+        unsafe { page.store_others() };
         if let Some(next) = &next {
             // SAFETY: As for the first page.
-            unsafe { next.put_others() };
+            unsafe { next.store_others() };
         }
         Ok(number)
     };
     let result = put();
     // After a failure too: what was stored before it and taken back may have been fetched.
-    M::publish(stores);
+    M::flush_icache(stores);
     result
 }

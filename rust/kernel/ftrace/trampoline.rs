@@ -14,22 +14,21 @@
 use super::{
     arch::Arch,
     patch::{
-        change,
-        content,
         modify_code,
+        modify_site,
         read_site,
         report, //
     },
     site::{
-        Content,
         Layout,
+        SiteState,
         State,
         Stores, //
     },
     text::{
         Exclusive,
         Locked,
-        Refusal, //
+        PatchError, //
     }, //
 };
 use crate::{
@@ -65,7 +64,7 @@ pub unsafe trait Trampolines: Arch {
     const SIZE: usize;
 
     /// The ops with one of these flags are entered otherwise.
-    const OTHERWISE: u32;
+    const NO_TRAMPOLINE_FLAGS: u32;
 
     /// Returns a trampoline that is off, which nothing executes, [`None`] if there is none left.
     fn allocate(locked: &Locked) -> Option<usize>;
@@ -102,7 +101,7 @@ pub unsafe fn is_off<A: Trampolines>(trampoline: usize) -> bool {
 /// # Safety
 ///
 /// `ops` is valid.
-unsafe fn call_for(ops: *mut ftrace_ops) -> Content {
+unsafe fn call_for(ops: *mut ftrace_ops) -> SiteState {
     // SAFETY: By the safety requirements.
     let (own, func) = unsafe { ((*ops).func, bindings::ftrace_ops_get_func(ops)) };
     let address = |func: bindings::ftrace_func_t| func.map_or(0, |func| func as usize);
@@ -111,7 +110,7 @@ unsafe fn call_for(ops: *mut ftrace_ops) -> Content {
     } else {
         State::On
     };
-    content(state, usize_as_u32(address(func)))
+    SiteState::new(state, usize_as_u32(address(func)))
 }
 
 /// Returns what `trampoline` calls.
@@ -119,20 +118,20 @@ unsafe fn call_for(ops: *mut ftrace_ops) -> Content {
 /// # Safety
 ///
 /// It is the address of a trampoline.
-unsafe fn call_of<A: Trampolines>(trampoline: usize) -> Result<Content, Refusal> {
+unsafe fn call_of<A: Trampolines>(trampoline: usize) -> Result<SiteState, PatchError> {
     let ip = trampoline.wrapping_add(A::CALL_OFFSET);
     // SAFETY: By the safety requirements.
     let words = unsafe { read_site(&A::OPS_CALL, ip) }?;
     let target = A::OPS_CALL.decode(usize_as_u32(ip), &words, State::On);
-    Ok(target.map_or(OFF, |target| content(State::On, target)))
+    Ok(target.map_or(OFF, |target| SiteState::new(State::On, target)))
 }
 
 /// What a trampoline that serves no ops holds, and a call of `ops->func`.
-const OFF: Content = content(State::Off, 0);
+const OFF: SiteState = SiteState::new(State::Off, 0);
 
 /// Returns what the trampoline of `ops` holds.
-fn on(ops: *mut ftrace_ops) -> Content {
-    content(State::On, usize_as_u32(ops as usize))
+fn on(ops: *mut ftrace_ops) -> SiteState {
+    SiteState::new(State::On, usize_as_u32(ops as usize))
 }
 
 /// Turns `trampoline` on or off, and makes it call what `call` says.
@@ -143,19 +142,19 @@ fn on(ops: *mut ftrace_ops) -> Content {
 unsafe fn switch<A: Trampolines>(
     exclusive: &Exclusive<'_>,
     trampoline: usize,
-    from: Content,
-    to: Content,
-    call: Content,
-) -> Result<(), Refusal> {
+    from: SiteState,
+    to: SiteState,
+    call: SiteState,
+) -> Result<(), PatchError> {
     let ip = usize_as_u32(trampoline.wrapping_add(A::OPS_OFFSET));
-    let mut stores = Stores::new(A::OPS.unit);
+    let mut stores = Stores::new(A::OPS.width);
     stores.add(&A::OPS, ip, from, to)?;
     let call_ip = usize_as_u32(trampoline.wrapping_add(A::CALL_OFFSET));
     // SAFETY: By the safety requirements.
     let call_before = unsafe { call_of::<A>(trampoline) }?;
     stores.add(&A::OPS_CALL, call_ip, call_before, call)?;
     // SAFETY: The words are those of a trampoline that is not in use.
-    unsafe { modify_code::<A>(exclusive, stores.unit(), &stores) }?;
+    unsafe { modify_code::<A>(exclusive, stores.width(), &stores) }?;
     Ok(())
 }
 
@@ -177,7 +176,8 @@ pub unsafe fn update<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
         return;
     }
     // The records of an ops that is registered without a trampoline say so.
-    if has(bindings::FTRACE_OPS_FL_ENABLED | bindings::FTRACE_OPS_FL_STUB | A::OTHERWISE) {
+    if has(bindings::FTRACE_OPS_FL_ENABLED | bindings::FTRACE_OPS_FL_STUB | A::NO_TRAMPOLINE_FLAGS)
+    {
         return;
     }
     let Some(trampoline) = A::allocate(locked) else {
@@ -206,7 +206,7 @@ pub unsafe fn update<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
 /// # Safety
 ///
 /// It is the trampoline of an ops, and `call` is a tracer.
-unsafe fn update_call<A: Trampolines>(locked: &Locked, trampoline: usize, call: Content) {
+unsafe fn update_call<A: Trampolines>(locked: &Locked, trampoline: usize, call: SiteState) {
     let ip = trampoline.wrapping_add(A::CALL_OFFSET);
     // SAFETY: By the safety requirements.
     let from = match unsafe { call_of::<A>(trampoline) } {
@@ -219,10 +219,10 @@ unsafe fn update_call<A: Trampolines>(locked: &Locked, trampoline: usize, call: 
             let exclusive = Exclusive::stopped(locked, stopped);
             done = from.and_then(|from| {
                 // SAFETY: The call is that of a trampoline, and ftrace asks for `call`.
-                unsafe { change::<A>(&exclusive, &A::OPS_CALL, ip, from, call) }
+                unsafe { modify_site::<A>(&exclusive, &A::OPS_CALL, ip, from, call) }
             });
         },
-        A::synchronise,
+        A::sync_core,
     );
     let error = stopped.map_or_else(Error::to_errno, |()| report(locked, done));
     if error != 0 {

@@ -4,7 +4,7 @@
 
 use super::{
     apply::{
-        apply_unplanned,
+        apply_rest,
         turn_all_off, //
     },
     arch::Arch,
@@ -57,7 +57,7 @@ pub unsafe fn update_code<A: Arch>(locked: &Locked, command: c_int) {
             let end = unsafe { bindings::ktime_get_mono_fast_ns() };
             time = end.saturating_sub(start);
         },
-        A::synchronise,
+        A::sync_core,
     );
     match result {
         Ok(()) => STATS.stopped(time),
@@ -89,9 +89,9 @@ pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
     let mut result = plan.map_or(Ok(()), |plan| plan.apply::<A>(exclusive, &mut done));
     let whole = plan.filter(|plan| plan.is_whole);
     if whole.is_none() {
-        result = result.and_then(|()| apply_unplanned::<A>(exclusive, enable));
+        result = result.and_then(|()| apply_rest::<A>(exclusive, enable));
     }
-    if let Err((record, refusal)) = result {
+    if let Err((record, error)) = result {
         match whole {
             // SAFETY: `done` is the number of those that were done.
             Some(plan) => unsafe { plan.calls.undo::<A>(exclusive, done) },
@@ -99,7 +99,7 @@ pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
             None => turn_all_off::<A>(exclusive),
         }
         // SAFETY: `record` is a record of ftrace, or null.
-        unsafe { bindings::ftrace_bug(report(locked, Err(refusal)), record.cast_mut()) };
+        unsafe { bindings::ftrace_bug(report(locked, Err(error)), record.cast_mut()) };
     }
 }
 

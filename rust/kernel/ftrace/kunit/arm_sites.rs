@@ -6,8 +6,8 @@ use super::{
     arch,
     sandbox::{
         apply,
-        content,
         ftrace_caller,
+        site_state,
         Outcome,
         Site,
         Text,
@@ -40,7 +40,7 @@ use crate::{
 };
 use core::ptr;
 
-/// Changes a site of which it calls the function between the store and its publication: a worse
+/// StoreList a site of which it calls the function between the store and its publication: a worse
 /// moment than any at which what changes text may call a function that can be traced.
 struct InUse;
 
@@ -59,15 +59,15 @@ impl InUse {
     }
 }
 
-// SAFETY: The address is that of the page. `publish` calls a function that ftrace does not know.
+// SAFETY: The address is that of the page. `flush_icache` calls a function that ftrace does not know.
 unsafe impl Machine for InUse {
-    fn alias(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+    fn map(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         Ok(address & PAGE_MASK)
     }
 
-    fn release(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn unmap(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
-    fn publish(stores: &[Store]) {
+    fn flush_icache(stores: &[Store]) {
         Self::call(1);
         for store in stores {
             let start = store.address as usize;
@@ -76,7 +76,7 @@ unsafe impl Machine for InUse {
         }
     }
 
-    fn synchronise() {}
+    fn sync_core() {}
 }
 
 #[kunit_tests(ftrace_rust_arm_sites)]
@@ -89,17 +89,17 @@ mod tests {
     fn site_in_use_across_lines() -> Result {
         let text = Text::new()?;
         let layout = arch::MODULE;
-        let (off, on) = (content(State::Off), content(State::On));
+        let (off, on) = (site_state(State::Off), site_state(State::On));
 
         for behind_line in [256, PAGE_SIZE] {
-            let ip = usize_as_u32(text.at(behind_line)) - layout.unit.size();
+            let ip = usize_as_u32(text.at(behind_line)) - layout.width.size();
             let mut site = Site(dyn_ftrace {
                 ip: ip as usize,
                 ..Default::default()
             });
             site.write(&arch::compiled(ip).ok_or(EINVAL)?);
             let start = layout.words.first().ok_or(EINVAL)?.address(ip) as usize;
-            let end = layout.words.last().ok_or(EINVAL)?.address(ip) + layout.unit.size();
+            let end = layout.words.last().ok_or(EINVAL)?.address(ip) + layout.width.size();
             // SAFETY: The address is in the memory of `text`.
             unsafe { arch::write_body(end) };
             assert_eq!(site.init()?.ret, 0);
@@ -112,7 +112,7 @@ mod tests {
             for (from, to) in [(off, on), (on, off), (off, on)] {
                 let old = site.words();
                 let store = layout.store(ip, from, to).map_err(|_| EINVAL)?;
-                assert_eq!(apply::<InUse>(layout.unit, store.as_slice()), Ok(1));
+                assert_eq!(apply::<InUse>(layout.width, store.as_slice()), Ok(1));
                 assert_eq!(RETURNED.load(Relaxed), 2);
                 InUse::call(2);
                 assert_eq!(RETURNED.load(Relaxed), 3);
@@ -149,7 +149,7 @@ mod tests {
         let regs = bindings::ftrace_regs_caller as *const () as usize;
         let ip = usize_as_u32(site.0.ip);
         let for_regs = usize_as_u32(regs);
-        let for_plain = arch::MODULE.target_beside(ip, usize_as_u32(plain), for_regs);
+        let for_plain = arch::MODULE.exchangeable_target(ip, usize_as_u32(plain), for_regs);
         let exchanged = Outcome {
             changed: usize::from(for_plain != for_regs),
             ..DONE

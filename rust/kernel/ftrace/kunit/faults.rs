@@ -6,10 +6,10 @@ use super::{
     arch,
     sandbox::{
         apply,
-        content,
         exclusively,
         read,
         refused,
+        site_state,
         write,
         Text, //
     }, //
@@ -21,12 +21,12 @@ use crate::{
         site::{
             State,
             Store,
-            Unit, //
+            Width, //
         },
         text::{
-            Fault,
+            FailedStore,
             Machine,
-            Refusal, //
+            PatchError, //
         }, //
     },
     interrupt::LocalInterruptDisabled,
@@ -49,10 +49,10 @@ struct Broken;
 /// nothing (3), the alias of a page is that of the next one (4).
 static BROKEN_AFTER: Atomic<usize> = Atomic::new(0);
 
-// SAFETY: The address is that of a page of a `Text` or one for which loads fault. `publish` calls
+// SAFETY: The address is that of a page of a `Text` or one for which loads fault. `flush_icache` calls
 // nothing.
 unsafe impl Machine for Broken {
-    fn alias(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
+    fn map(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         let page = address & PAGE_MASK;
         match (index, BROKEN_AFTER.load(Relaxed)) {
             (0, 1) | (_, 3) => Ok(page),
@@ -64,11 +64,11 @@ unsafe impl Machine for Broken {
         }
     }
 
-    fn release(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
+    fn unmap(_alias: usize, _index: usize, _irq: &LocalInterruptDisabled) {}
 
-    fn publish(_stores: &[Store]) {}
+    fn flush_icache(_stores: &[Store]) {}
 
-    fn synchronise() {}
+    fn sync_core() {}
 }
 
 #[kunit_tests(ftrace_rust_faults)]
@@ -86,11 +86,12 @@ mod tests {
             let on = |rec: *mut dyn_ftrace| {
                 // SAFETY: The record is valid.
                 let ip = unsafe { (*rec).ip };
-                let [from, to] = [State::Off, State::On].map(content);
+                let [from, to] = [State::Off, State::On].map(site_state);
                 exclusively(|exclusive| {
                     // SAFETY: It is a site in the memory of a `Text`.
-                    let result =
-                        unsafe { patch::change::<Broken>(exclusive, arch::MODULE, ip, from, to) };
+                    let result = unsafe {
+                        patch::modify_site::<Broken>(exclusive, arch::MODULE, ip, from, to)
+                    };
                     patch::report(exclusive.locked(), result)
                 })
             };
@@ -104,8 +105,8 @@ mod tests {
     fn failed_store_changes_nothing() -> Result {
         const NEW: u32 = 0x5678;
 
-        let fault = |address, reason| Err(Fault { address, reason });
-        for unit in [Unit::Half, Unit::Word] {
+        let failed = |address, error| Err(FailedStore { address, error });
+        for width in [Width::Half, Width::Word] {
             let text = Text::new()?;
             let address = |offset| usize_as_u32(text.at(offset));
             let store = |address| Store {
@@ -113,15 +114,15 @@ mod tests {
                 old: 0,
                 new: NEW,
             };
-            let (first, second) = (address(PAGE_SIZE) - unit.size(), address(PAGE_SIZE));
+            let (first, second) = (address(PAGE_SIZE) - width.size(), address(PAGE_SIZE));
             let stores = [store(first), store(second)];
 
             for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
                 BROKEN_AFTER.store(broken_after, Relaxed);
-                let result = apply::<Broken>(unit, &stores);
-                assert_eq!(result, fault(faulty, Refusal::Unwritable));
-                assert_eq!(read(first, unit), Ok(0));
-                assert_eq!(read(second, unit), Ok(0));
+                let result = apply::<Broken>(width, &stores);
+                assert_eq!(result, failed(faulty, PatchError::Unwritable));
+                assert_eq!(read(first, width), Ok(0));
+                assert_eq!(read(second, width), Ok(0));
             }
 
             // The second page can be read alone: the store to the first one is taken back.
@@ -131,12 +132,12 @@ mod tests {
                 BROKEN_AFTER.store(3, Relaxed);
                 // SAFETY: The page is one of `text`.
                 assert_eq!(unsafe { bindings::set_memory_ro(page, 1) }, 0);
-                let result = apply::<Broken>(unit, &stores);
+                let result = apply::<Broken>(width, &stores);
                 // SAFETY: The page is one of `text`.
                 assert_eq!(unsafe { bindings::set_memory_rw(page, 1) }, 0);
-                assert_eq!(result, fault(second, Refusal::Unwritable));
-                assert_eq!(read(first, unit), Ok(0));
-                assert_eq!(read(second, unit), Ok(0));
+                assert_eq!(result, failed(second, PatchError::Unwritable));
+                assert_eq!(read(first, width), Ok(0));
+                assert_eq!(read(second, width), Ok(0));
             }
 
             // What is taken for the alias is another page: its words are none of those.
@@ -144,15 +145,15 @@ mod tests {
             for wrong in [address(PAGE_SIZE + 8), address(PAGE_SIZE + 16)] {
                 BROKEN_AFTER.store(4, Relaxed);
                 // SAFETY: The word is in the memory of `text`.
-                unsafe { write(wrong, unit, NEW) };
-                let result = apply::<Broken>(unit, &other);
+                unsafe { write(wrong, width, NEW) };
+                let result = apply::<Broken>(width, &other);
                 // SAFETY: The word is in the memory of `text`.
-                unsafe { write(wrong, unit, 0) };
+                unsafe { write(wrong, width, 0) };
                 let word = wrong - usize_as_u32(PAGE_SIZE);
-                assert_eq!(result, fault(word, Refusal::Unexpected(0)));
+                assert_eq!(result, failed(word, PatchError::Unexpected(0)));
                 for offset in [8, 16] {
-                    assert_eq!(read(address(offset), unit), Ok(0));
-                    assert_eq!(read(address(PAGE_SIZE + offset), unit), Ok(0));
+                    assert_eq!(read(address(offset), width), Ok(0));
+                    assert_eq!(read(address(PAGE_SIZE + offset), width), Ok(0));
                 }
             }
 
@@ -160,30 +161,30 @@ mod tests {
             let [before, behind] = [address(PAGE_SIZE) - 8, address(2 * PAGE_SIZE)];
             let stores = [store(before), store(first), store(second), store(behind)];
             BROKEN_AFTER.store(3, Relaxed);
-            assert_eq!(apply::<Broken>(unit, &stores), Ok(3));
+            assert_eq!(apply::<Broken>(width, &stores), Ok(3));
             for address in [before, first, second] {
-                assert_eq!(read(address, unit), Ok(NEW));
+                assert_eq!(read(address, width), Ok(NEW));
             }
 
             // What is not aligned takes more than one store.
-            let unaligned = address(0) + unit.size() / 2;
-            let result = apply::<Broken>(unit, &[store(unaligned)]);
-            assert_eq!(result, fault(unaligned, Refusal::Unsuitable));
+            let unaligned = address(0) + width.size() / 2;
+            let result = apply::<Broken>(width, &[store(unaligned)]);
+            assert_eq!(result, failed(unaligned, PatchError::Unsuitable));
 
             // The second of three words is not what it is thought to be: none changes.
             let mut stores = [store(address(0)), store(address(8)), store(address(16))];
             stores[1].old = 1;
             BROKEN_AFTER.store(1, Relaxed);
-            let result = apply::<Broken>(unit, &stores);
-            assert_eq!(result, fault(address(8), Refusal::Unexpected(1)));
-            assert_eq!(read(address(0), unit), Ok(0));
+            let result = apply::<Broken>(width, &stores);
+            assert_eq!(result, failed(address(8), PatchError::Unexpected(1)));
+            assert_eq!(read(address(0), width), Ok(0));
 
             // A store changes what it is to change and nothing beside it.
             BROKEN_AFTER.store(1, Relaxed);
-            assert_eq!(apply::<Broken>(unit, &[store(address(32))]), Ok(1));
-            assert_eq!(read(address(32), unit), Ok(NEW));
-            assert_eq!(read(address(32) - unit.size(), unit), Ok(0));
-            assert_eq!(read(address(32) + unit.size(), unit), Ok(0));
+            assert_eq!(apply::<Broken>(width, &[store(address(32))]), Ok(1));
+            assert_eq!(read(address(32), width), Ok(NEW));
+            assert_eq!(read(address(32) - width.size(), width), Ok(0));
+            assert_eq!(read(address(32) + width.size(), width), Ok(0));
         }
         Ok(())
     }

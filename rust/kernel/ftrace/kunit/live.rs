@@ -19,7 +19,7 @@ use crate::{
     ftrace::{
         site::{
             State,
-            Unit,
+            Width,
             MAX_WORDS, //
         }, //
     },
@@ -161,7 +161,7 @@ mod tests {
 
             let call = usize_as_u32(trampoline) + bindings::FTRACE_TRAMPOLINE_CALL;
             let mut words = [0; MAX_WORDS];
-            words[0] = read(call, Unit::Word).unwrap_or_default();
+            words[0] = read(call, Width::Word).unwrap_or_default();
             let is = |state| arch::OPS_CALL.decode(call, &words, state).is_some();
             assert_eq!((is(State::Off), is(State::On)), (!assisted, assisted));
             // SAFETY: This may sleep.

@@ -10,22 +10,21 @@ use crate::{
     },
     ffi::c_int,
     ftrace::{
-        patch,
         site::{
-            self,
             Layout,
+            SiteState,
             State,
             Store,
-            Unit,
+            Width,
             MAX_WORDS, //
         },
         text::{
             self,
             Exclusive,
-            Fault,
+            FailedStore,
             Locked,
             Machine,
-            Refusal, //
+            PatchError, //
         }, //
     },
     num::casts::arch::usize_as_u32,
@@ -64,7 +63,7 @@ impl Text {
         let first = if split == 0 {
             64
         } else {
-            PAGE_SIZE - arch::MODULE.unit.size() as usize * split
+            PAGE_SIZE - arch::MODULE.width.size() as usize * split
         };
         let ip = match arch::MODULE.words.first() {
             Some(word) => usize_as_u32(self.at(first)).wrapping_add_signed(-word.offset),
@@ -118,13 +117,13 @@ pub(super) fn refused(error: Error, expected: Option<u32>) -> Outcome {
 /// # Safety
 ///
 /// It is aligned, in the memory of a [`Text`].
-pub(super) unsafe fn write(address: u32, unit: Unit, insn: u32) {
+pub(super) unsafe fn write(address: u32, width: Width, insn: u32) {
     let address = address as usize;
-    match unit {
+    match width {
         // SAFETY: By the safety requirements.
-        Unit::Half => unsafe { (address as *mut u16).write_volatile(insn as u16) },
+        Width::Half => unsafe { (address as *mut u16).write_volatile(insn as u16) },
         // SAFETY: By the safety requirements.
-        Unit::Word => unsafe { (address as *mut u32).write_volatile(insn) },
+        Width::Word => unsafe { (address as *mut u32).write_volatile(insn) },
     }
 }
 
@@ -133,7 +132,7 @@ impl Site {
         for (word, insn) in arch::MODULE.words.iter().zip(words) {
             let address = word.address(usize_as_u32(self.0.ip));
             // SAFETY: The site lies in the memory of a `Text`.
-            unsafe { write(address, arch::MODULE.unit, *insn) };
+            unsafe { write(address, arch::MODULE.width, *insn) };
         }
     }
 
@@ -192,8 +191,8 @@ impl Site {
 }
 
 /// Returns what a module's site holds.
-pub(super) fn content(state: State) -> site::Content {
-    patch::content(state, usize_as_u32(arch::entry()))
+pub(super) fn site_state(state: State) -> SiteState {
+    SiteState::new(state, usize_as_u32(arch::entry()))
 }
 
 pub(super) fn ftrace_caller() -> usize {
@@ -211,22 +210,22 @@ pub(super) fn exclusively<T>(f: impl FnOnce(&Exclusive<'_>) -> T) -> T {
 }
 
 /// Does `stores` to the memory of a [`Text`].
-pub(super) fn apply<M: Machine>(unit: Unit, stores: &[Store]) -> Result<usize, Fault> {
+pub(super) fn apply<M: Machine>(width: Width, stores: &[Store]) -> Result<usize, FailedStore> {
     // SAFETY: Nobody else uses that memory.
-    exclusively(|exclusive| unsafe { text::apply::<M>(exclusive, unit, stores) })
+    exclusively(|exclusive| unsafe { text::poke::<M>(exclusive, width, stores) })
 }
 
 /// Reads a word of text.
-pub(super) fn read(address: u32, unit: Unit) -> Result<u32, Refusal> {
+pub(super) fn read(address: u32, width: Width) -> Result<u32, PatchError> {
     // SAFETY: The tests have addresses of memory alone.
-    unsafe { text::read(address, unit) }
+    unsafe { text::read(address, width) }
 }
 
 /// Returns the words of the site at `ip`.
 pub(super) fn words(layout: &Layout, ip: usize) -> [u32; MAX_WORDS] {
     let mut words = [0; MAX_WORDS];
     for (word, insn) in layout.words.iter().zip(&mut words) {
-        *insn = read(word.address(usize_as_u32(ip)), layout.unit).unwrap_or(0);
+        *insn = read(word.address(usize_as_u32(ip)), layout.width).unwrap_or(0);
     }
     words
 }

@@ -9,10 +9,10 @@ use super::super::insn::{
 use super::{
     layout::{
         Layout,
-        Unit,
+        Width,
         Word, //
     },
-    pattern::Slot, //
+    pattern::Pattern, //
 };
 
 /// A32, `-pg`: `push {lr}; bl __gnu_mcount_nc`.
@@ -21,19 +21,19 @@ use super::{
 /// on the stack and has nothing to undo when it is off.
 pub const A32_MCOUNT: Layout = Layout {
     name: "a32-mcount",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: -4,
-            compiled: Slot::OneOf(&a32::PUSH_LR),
-            off: Slot::Insn(a32::MOV_IP_LR),
-            on: Slot::Insn(a32::MOV_IP_LR),
+            compiled: Pattern::OneOf(&a32::PUSH_LR),
+            off: Pattern::Insn(a32::MOV_IP_LR),
+            on: Pattern::Insn(a32::MOV_IP_LR),
         },
         Word {
             offset: 0,
-            compiled: Slot::A32Bl,
-            off: Slot::Insn(a32::NOP),
-            on: Slot::A32Bl,
+            compiled: Pattern::A32Bl,
+            off: Pattern::Insn(a32::NOP),
+            on: Pattern::A32Bl,
         },
     ],
 };
@@ -45,25 +45,25 @@ pub const A32_MCOUNT: Layout = Layout {
 /// targets only if these have that halfword in common.
 pub const T32_MCOUNT: Layout = Layout {
     name: "t32-mcount",
-    unit: Unit::Half,
+    width: Width::Half,
     words: &[
         Word {
             offset: -2,
-            compiled: Slot::Insn(t32::PUSH_LR as u32),
-            off: Slot::Insn(t32::MOV_IP_LR as u32),
-            on: Slot::Insn(t32::MOV_IP_LR as u32),
+            compiled: Pattern::Insn(t32::PUSH_LR as u32),
+            off: Pattern::Insn(t32::MOV_IP_LR as u32),
+            on: Pattern::Insn(t32::MOV_IP_LR as u32),
         },
         Word {
             offset: 0,
-            compiled: Slot::T32Bl,
-            off: Slot::Insn(t32::B_OVER_HW as u32),
-            on: Slot::T32Bl,
+            compiled: Pattern::T32Bl,
+            off: Pattern::Insn(t32::B_OVER_HW as u32),
+            on: Pattern::T32Bl,
         },
         Word {
             offset: 2,
-            compiled: Slot::T32BlSecond,
-            off: Slot::T32BlSecond,
-            on: Slot::T32BlSecond,
+            compiled: Pattern::T32BlSecond,
+            off: Pattern::T32BlSecond,
+            on: Pattern::T32BlSecond,
         },
     ],
 };
@@ -71,19 +71,19 @@ pub const T32_MCOUNT: Layout = Layout {
 /// A32, `-fpatchable-function-entry`: two instructions ahead of a function's own.
 pub const A32_PADS: Layout = Layout {
     name: "a32-pads",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: -4,
-            compiled: Slot::Insn(a32::NOP),
-            off: Slot::Insn(a32::MOV_IP_LR),
-            on: Slot::Insn(a32::MOV_IP_LR),
+            compiled: Pattern::Insn(a32::NOP),
+            off: Pattern::Insn(a32::MOV_IP_LR),
+            on: Pattern::Insn(a32::MOV_IP_LR),
         },
         Word {
             offset: 0,
-            compiled: Slot::Insn(a32::NOP),
-            off: Slot::Insn(a32::NOP),
-            on: Slot::A32Bl,
+            compiled: Pattern::Insn(a32::NOP),
+            off: Pattern::Insn(a32::NOP),
+            on: Pattern::A32Bl,
         },
     ],
 };
@@ -93,19 +93,19 @@ pub const A32_PADS: Layout = Layout {
 /// What is patched is one instruction, on or off, so that no task can be within it.
 pub const T32_PADS: Layout = Layout {
     name: "t32-pads",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: -4,
-            compiled: Slot::Insn(t32::word([t32::NOP, t32::NOP])),
-            off: Slot::Insn(t32::word([t32::MOV_IP_LR, t32::NOP])),
-            on: Slot::Insn(t32::word([t32::MOV_IP_LR, t32::NOP])),
+            compiled: Pattern::Insn(t32::word([t32::NOP, t32::NOP])),
+            off: Pattern::Insn(t32::word([t32::MOV_IP_LR, t32::NOP])),
+            on: Pattern::Insn(t32::word([t32::MOV_IP_LR, t32::NOP])),
         },
         Word {
             offset: 0,
-            compiled: Slot::Insn(t32::word([t32::NOP, t32::NOP])),
-            off: Slot::Insn(t32::word(t32::NOP_W)),
-            on: Slot::T32Call,
+            compiled: Pattern::Insn(t32::word([t32::NOP, t32::NOP])),
+            off: Pattern::Insn(t32::word(t32::NOP_W)),
+            on: Pattern::T32Call,
         },
     ],
 };
@@ -113,12 +113,12 @@ pub const T32_PADS: Layout = Layout {
 /// A32, `ftrace_caller`: the call of the tracer.
 pub const A32_FUNC_CALL: Layout = Layout {
     name: "a32-func-call",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[Word {
         offset: 0,
-        compiled: Slot::A32Bl,
-        off: Slot::Insn(a32::NOP),
-        on: Slot::A32Bl,
+        compiled: Pattern::A32Bl,
+        off: Pattern::Insn(a32::NOP),
+        on: Pattern::A32Bl,
     }],
 };
 
@@ -127,12 +127,12 @@ pub const A32_FUNC_CALL: Layout = Layout {
 /// The entry has it on a word boundary: any `bl` or `blx` is one store.
 pub const T32_FUNC_CALL: Layout = Layout {
     name: "t32-func-call",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[Word {
         offset: 0,
-        compiled: Slot::T32Call,
-        off: Slot::Insn(t32::word(t32::NOP_W)),
-        on: Slot::T32Call,
+        compiled: Pattern::T32Call,
+        off: Pattern::Insn(t32::word(t32::NOP_W)),
+        on: Pattern::T32Call,
     }],
 };
 
@@ -141,19 +141,19 @@ pub const T32_FUNC_CALL: Layout = Layout {
 /// It goes on and off by two stores, while no site calls it and no task is in it.
 pub const A32_OPS: Layout = Layout {
     name: "a32-ops",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: 0,
-            compiled: Slot::Insn(a32::movw_r2(0)),
-            off: Slot::Insn(a32::movw_r2(0)),
-            on: Slot::A32MovwR2,
+            compiled: Pattern::Insn(a32::movw_r2(0)),
+            off: Pattern::Insn(a32::movw_r2(0)),
+            on: Pattern::A32MovwR2,
         },
         Word {
             offset: 4,
-            compiled: Slot::Insn(a32::movt_r2(0)),
-            off: Slot::Insn(a32::movt_r2(0)),
-            on: Slot::A32MovtR2,
+            compiled: Pattern::Insn(a32::movt_r2(0)),
+            off: Pattern::Insn(a32::movt_r2(0)),
+            on: Pattern::A32MovtR2,
         },
     ],
 };
@@ -161,12 +161,12 @@ pub const A32_OPS: Layout = Layout {
 /// A32, a trampoline: the call of the tracer of its ops, or of what takes care of that when on.
 pub const A32_OPS_CALL: Layout = Layout {
     name: "a32-ops-call",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[Word {
         offset: 0,
-        compiled: Slot::Insn(a32::BLX_IP),
-        off: Slot::Insn(a32::BLX_IP),
-        on: Slot::A32Bl,
+        compiled: Pattern::Insn(a32::BLX_IP),
+        off: Pattern::Insn(a32::BLX_IP),
+        on: Pattern::A32Bl,
     }],
 };
 

@@ -3,8 +3,8 @@
 //! Layouts: the words of a site in each of its states.
 
 use super::pattern::{
-    OutOfReach,
-    Slot, //
+    EncodeError,
+    Pattern, //
 };
 
 /// The largest number of words of a site.
@@ -12,26 +12,26 @@ pub const MAX_WORDS: usize = 6;
 
 /// What one store writes. The values are masks of the address bits that must not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum Width {
     /// 16 bits.
     Half = 1,
     /// 32 bits.
     Word = 3,
 }
 
-impl Unit {
+impl Width {
     /// Returns the number of bytes.
     pub const fn size(self) -> u32 {
         self as u32 + 1
     }
 
-    /// Returns whether one store to `address` can write the unit.
+    /// Returns whether one store to `address` can write the width.
     pub const fn is_aligned(self, address: u32) -> bool {
         address & self as u32 == 0
     }
 }
 
-/// State of a site.
+/// State of a site, without its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// As the compiler left it: calls the compiler's profiling function.
@@ -42,15 +42,22 @@ pub enum State {
     On,
 }
 
-/// What a site holds: its state and the address that its instructions call.
+/// State of a site: what it does, and the address that its instructions call.
 ///
 /// A site that is off may hold a part of its target, see [`MIPS_MODULE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Content {
+pub struct SiteState {
     /// The state.
     pub state: State,
     /// The target's address.
     pub target: u32,
+}
+
+impl SiteState {
+    /// Returns the state of a site that is `state` and has this target.
+    pub const fn new(state: State, target: u32) -> Self {
+        Self { state, target }
+    }
 }
 
 /// A word of a site.
@@ -59,15 +66,15 @@ pub struct Word {
     /// Bytes from the recorded address of the site to the word.
     pub offset: i32,
     /// The word in [`State::Compiled`].
-    pub compiled: Slot,
+    pub compiled: Pattern,
     /// The word in [`State::Off`].
-    pub off: Slot,
+    pub off: Pattern,
     /// The word in [`State::On`].
-    pub on: Slot,
+    pub on: Pattern,
 }
 
 impl Word {
-    pub(super) const fn slot(&self, state: State) -> Slot {
+    pub(super) const fn pattern(&self, state: State) -> Pattern {
         match state {
             State::Compiled => self.compiled,
             State::Off => self.off,
@@ -87,7 +94,7 @@ pub struct Layout {
     /// Name for messages.
     pub name: &'static str,
     /// What its words are, and what a store to it writes.
-    pub unit: Unit,
+    pub width: Width,
     /// The words, in the order of their addresses.
     pub words: &'static [Word],
 }
@@ -101,7 +108,7 @@ impl Layout {
         let mut i = 0;
         while i < self.words.len() {
             let word = &self.words[i];
-            assert!(self.unit.is_aligned(word.offset as u32));
+            assert!(self.width.is_aligned(word.offset as u32));
             assert!(i == 0 || self.words[i - 1].offset < word.offset);
             if !word.off.same(word.on) {
                 assert!(word.offset == 0);
@@ -128,7 +135,7 @@ impl Layout {
     pub const fn may_keep_target(&self) -> bool {
         let mut i = 0;
         while i < self.words.len() {
-            if self.words[i].offset == 0 && matches!(self.words[i].on, Slot::MipsJal) {
+            if self.words[i].offset == 0 && matches!(self.words[i].on, Pattern::MipsJal) {
                 return true;
             }
             i += 1;
@@ -145,7 +152,7 @@ impl Layout {
     pub const fn keeps_target(&self, ip: u32) -> bool {
         const QEMU_PAGE: u32 = 4096;
 
-        self.may_keep_target() && ip % QEMU_PAGE == QEMU_PAGE - self.unit.size()
+        self.may_keep_target() && ip % QEMU_PAGE == QEMU_PAGE - self.width.size()
     }
 
     /// Returns the target if `words` are those of a site at `ip` in `state`, [`None`] if they are
@@ -155,34 +162,36 @@ impl Layout {
     /// tested for [`Some`].
     #[inline]
     pub fn decode(&self, ip: u32, words: &[u32; MAX_WORDS], state: State) -> Option<u32> {
-        if !self.unit.is_aligned(ip) {
+        if !self.width.is_aligned(ip) {
             return None;
         }
         let mut target = 0u32;
         for (i, word) in self.words.iter().enumerate() {
-            let part = word.slot(state).decode(word.address(ip), words.get(i..)?)?;
+            let part = word
+                .pattern(state)
+                .decode(word.address(ip), words.get(i..)?)?;
             target = target.wrapping_add(part);
         }
         Some(target)
     }
 
-    /// Returns the words of the site at `ip` when it holds `content`, [`None`] for those that the
+    /// Returns the words of the site at `ip` when it is in the state `site`, [`None`] for those that the
     /// layout leaves as they are.
     ///
     /// [`Err`] if the target is out of reach or `ip` is not aligned.
     pub fn encode(
         &self,
         ip: u32,
-        content: Content,
-    ) -> Result<[Option<u32>; MAX_WORDS], OutOfReach> {
-        if !self.unit.is_aligned(ip) {
-            return Err(OutOfReach);
+        site: SiteState,
+    ) -> Result<[Option<u32>; MAX_WORDS], EncodeError> {
+        if !self.width.is_aligned(ip) {
+            return Err(EncodeError);
         }
         let mut insns = [None; MAX_WORDS];
         for (insn, word) in insns.iter_mut().zip(self.words) {
             *insn = word
-                .slot(content.state)
-                .encode(word.address(ip), content.target)?;
+                .pattern(site.state)
+                .encode(word.address(ip), site.target)?;
         }
         Ok(insns)
     }
@@ -190,17 +199,17 @@ impl Layout {
     /// Returns whether the site at `ip` can call `target`.
     pub fn reaches(&self, ip: u32, target: u32) -> bool {
         let state = State::On;
-        self.encode(ip, Content { state, target }).is_ok()
+        self.encode(ip, SiteState { state, target }).is_ok()
     }
 }
 
 /// Returns what is written to change a site of `layouts`, which is the same for all of them.
-pub const fn common_unit(layouts: &[&Layout]) -> Unit {
-    let unit = layouts[0].unit;
+pub const fn common_width(layouts: &[&Layout]) -> Width {
+    let width = layouts[0].width;
     let mut i = 1;
     while i < layouts.len() {
-        assert!(layouts[i].unit as u32 == unit as u32);
+        assert!(layouts[i].width as u32 == width as u32);
         i += 1;
     }
-    unit
+    width
 }

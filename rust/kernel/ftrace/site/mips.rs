@@ -6,10 +6,10 @@ use super::super::insn::mips;
 use super::{
     layout::{
         Layout,
-        Unit,
+        Width,
         Word, //
     },
-    pattern::Slot, //
+    pattern::Pattern, //
 };
 
 /// MIPS o32, `-pg` within reach of `jal`: the kernel image.
@@ -21,19 +21,19 @@ use super::{
 /// `ra` already. If the site has been turned off meanwhile, `move` gives the return address back.
 pub const MIPS_CORE: Layout = Layout {
     name: "mips-core",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: 0,
-            compiled: Slot::MipsJal,
-            off: Slot::Insn(mips::MOVE_RA_AT),
-            on: Slot::MipsJal,
+            compiled: Pattern::MipsJal,
+            off: Pattern::Insn(mips::MOVE_RA_AT),
+            on: Pattern::MipsJal,
         },
         Word {
             offset: 4,
-            compiled: Slot::Insn(mips::ADDIU_SP_M8),
-            off: Slot::Insn(mips::NOP),
-            on: Slot::Insn(mips::NOP),
+            compiled: Pattern::Insn(mips::ADDIU_SP_M8),
+            off: Pattern::Insn(mips::NOP),
+            on: Pattern::Insn(mips::NOP),
         },
     ],
 };
@@ -43,44 +43,44 @@ pub const MIPS_CORE: Layout = Layout {
 /// While the site is off, `addiu` stands in the delay slot of `b` and adds to a dead register.
 pub const MIPS_MODULE: Layout = Layout {
     name: "mips-module",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: 0,
-            compiled: Slot::MipsLuiV1,
-            off: Slot::Insn(mips::b_over(5)),
-            on: Slot::MipsLuiV1,
+            compiled: Pattern::MipsLuiV1,
+            off: Pattern::Insn(mips::b_over(5)),
+            on: Pattern::MipsLuiV1,
         },
         Word {
             offset: 4,
-            compiled: Slot::MipsAddiuV1,
-            off: Slot::MipsAddiuV1,
-            on: Slot::MipsAddiuV1,
+            compiled: Pattern::MipsAddiuV1,
+            off: Pattern::MipsAddiuV1,
+            on: Pattern::MipsAddiuV1,
         },
         Word {
             offset: 8,
-            compiled: Slot::Kept(&mips::MOVE_AT_RA),
-            off: Slot::Kept(&mips::MOVE_AT_RA),
-            on: Slot::Kept(&mips::MOVE_AT_RA),
+            compiled: Pattern::Kept(&mips::MOVE_AT_RA),
+            off: Pattern::Kept(&mips::MOVE_AT_RA),
+            on: Pattern::Kept(&mips::MOVE_AT_RA),
         },
         // Sets `$12`.
         Word {
             offset: 12,
-            compiled: Slot::Kept(&[]),
-            off: Slot::Kept(&[]),
-            on: Slot::Kept(&[]),
+            compiled: Pattern::Kept(&[]),
+            off: Pattern::Kept(&[]),
+            on: Pattern::Kept(&[]),
         },
         Word {
             offset: 16,
-            compiled: Slot::Insn(mips::JALR_V1),
-            off: Slot::Insn(mips::JALR_V1),
-            on: Slot::Insn(mips::JALR_V1),
+            compiled: Pattern::Insn(mips::JALR_V1),
+            off: Pattern::Insn(mips::JALR_V1),
+            on: Pattern::Insn(mips::JALR_V1),
         },
         Word {
             offset: 20,
-            compiled: Slot::Insn(mips::ADDIU_SP_M8),
-            off: Slot::Insn(mips::NOP),
-            on: Slot::Insn(mips::NOP),
+            compiled: Pattern::Insn(mips::ADDIU_SP_M8),
+            off: Pattern::Insn(mips::NOP),
+            on: Pattern::Insn(mips::NOP),
         },
     ],
 };
@@ -88,31 +88,31 @@ pub const MIPS_MODULE: Layout = Layout {
 /// MIPS, `ftrace_caller`: the call of the tracer.
 pub const MIPS_FUNC_CALL: Layout = Layout {
     name: "mips-func-call",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[Word {
         offset: 0,
-        compiled: Slot::MipsJal,
-        off: Slot::Insn(mips::NOP),
-        on: Slot::MipsJal,
+        compiled: Pattern::MipsJal,
+        off: Pattern::Insn(mips::NOP),
+        on: Pattern::MipsJal,
     }],
 };
 
 /// MIPS, a trampoline: what [`A32_OPS`] is.
 pub const MIPS_OPS: Layout = Layout {
     name: "mips-ops",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: 0,
-            compiled: Slot::Insn(mips::lui_a2(0)),
-            off: Slot::Insn(mips::lui_a2(0)),
-            on: Slot::MipsLuiA2,
+            compiled: Pattern::Insn(mips::lui_a2(0)),
+            off: Pattern::Insn(mips::lui_a2(0)),
+            on: Pattern::MipsLuiA2,
         },
         Word {
             offset: 4,
-            compiled: Slot::Insn(mips::addiu_a2(0)),
-            off: Slot::Insn(mips::addiu_a2(0)),
-            on: Slot::MipsAddiuA2,
+            compiled: Pattern::Insn(mips::addiu_a2(0)),
+            off: Pattern::Insn(mips::addiu_a2(0)),
+            on: Pattern::MipsAddiuA2,
         },
     ],
 };
@@ -120,12 +120,12 @@ pub const MIPS_OPS: Layout = Layout {
 /// MIPS, a trampoline: what [`A32_OPS_CALL`] is.
 pub const MIPS_OPS_CALL: Layout = Layout {
     name: "mips-ops-call",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[Word {
         offset: 0,
-        compiled: Slot::Insn(mips::JALR_V1),
-        off: Slot::Insn(mips::JALR_V1),
-        on: Slot::MipsJal,
+        compiled: Pattern::Insn(mips::JALR_V1),
+        off: Pattern::Insn(mips::JALR_V1),
+        on: Pattern::MipsJal,
     }],
 };
 

@@ -11,11 +11,11 @@ use super::super::insn::{
 /// The instructions of a site cannot express what was asked for: most often a target that is not
 /// within their reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfReach;
+pub struct EncodeError;
 
 /// What a word of a site holds in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
+pub enum Pattern {
     /// This instruction.
     Insn(u32),
     /// One of these instructions, which do the same. Compilers differ in which they emit.
@@ -46,86 +46,89 @@ pub enum Slot {
     MipsAddiuA2,
 }
 
-impl Slot {
-    /// Returns the instruction that the slot holds at `pc` for `target`.
+impl Pattern {
+    /// Returns the instruction that the pattern holds at `pc` for `target`.
     ///
-    /// [`Err`] if the instruction cannot express `target`, `Ok(None)` if the slot is kept.
+    /// [`Err`] if the instruction cannot express `target`, `Ok(None)` if the pattern is kept.
     #[inline] // Most words of sites hold the same instruction always, which takes no call.
-    pub(super) const fn encode(self, pc: u32, target: u32) -> Result<Option<u32>, OutOfReach> {
+    pub(super) const fn encode(self, pc: u32, target: u32) -> Result<Option<u32>, EncodeError> {
         match self {
-            Slot::Insn(insn) => Ok(Some(insn)),
-            Slot::OneOf([insn, ..]) => Ok(Some(*insn)),
-            Slot::OneOf([]) | Slot::Kept(_) => Ok(None),
-            slot => match slot.encode_target(pc, target) {
+            Pattern::Insn(insn) => Ok(Some(insn)),
+            Pattern::OneOf([insn, ..]) => Ok(Some(*insn)),
+            Pattern::OneOf([]) | Pattern::Kept(_) => Ok(None),
+            pattern => match pattern.encode_target(pc, target) {
                 Some(insn) => Ok(Some(insn)),
-                None => Err(OutOfReach),
+                None => Err(EncodeError),
             },
         }
     }
 
-    /// Returns the instruction with `target`, or a part of it, that the slot holds at `pc`,
+    /// Returns the instruction with `target`, or a part of it, that the pattern holds at `pc`,
     /// [`None`] if there is no such instruction.
     const fn encode_target(self, pc: u32, target: u32) -> Option<u32> {
         match self {
-            Slot::Insn(_) | Slot::OneOf(_) | Slot::Kept(_) => None,
-            Slot::A32Bl => a32::bl(pc, target),
-            Slot::T32Bl => match t32_bl(pc, target) {
+            Pattern::Insn(_) | Pattern::OneOf(_) | Pattern::Kept(_) => None,
+            Pattern::A32Bl => a32::bl(pc, target),
+            Pattern::T32Bl => match t32_bl(pc, target) {
                 Some([first, _]) => Some(first as u32),
                 None => None,
             },
-            Slot::T32BlSecond => match t32_bl(pc.wrapping_sub(2), target) {
+            Pattern::T32BlSecond => match t32_bl(pc.wrapping_sub(2), target) {
                 Some([_, second]) => Some(second as u32),
                 None => None,
             },
-            Slot::T32Call => t32_call(pc, target),
-            Slot::MipsJal => mips::jal(pc, target),
-            Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
-            Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
-            Slot::A32MovwR2 => Some(a32::movw_r2(target)),
-            Slot::A32MovtR2 => Some(a32::movt_r2(target)),
-            Slot::MipsLuiA2 => Some(mips::lui_a2(target)),
-            Slot::MipsAddiuA2 => Some(mips::addiu_a2(target)),
+            Pattern::T32Call => t32_call(pc, target),
+            Pattern::MipsJal => mips::jal(pc, target),
+            Pattern::MipsLuiV1 => Some(mips::lui_v1(target)),
+            Pattern::MipsAddiuV1 => Some(mips::addiu_v1(target)),
+            Pattern::A32MovwR2 => Some(a32::movw_r2(target)),
+            Pattern::A32MovtR2 => Some(a32::movt_r2(target)),
+            Pattern::MipsLuiA2 => Some(mips::lui_a2(target)),
+            Pattern::MipsAddiuA2 => Some(mips::addiu_a2(target)),
         }
     }
 
     /// Returns what the word at `pc`, the first of `words`, adds to the target of the site,
-    /// [`None`] if the slot does not hold such an instruction.
+    /// [`None`] if the pattern does not hold such an instruction.
     ///
     /// The parts of all words of a site add up to its target.
     #[inline]
     pub(super) fn decode(self, pc: u32, words: &[u32]) -> Option<u32> {
         let insn = *words.first()?;
         match self {
-            Slot::Insn(expected) => (insn == expected).then_some(0),
-            Slot::OneOf(list) => list.contains(&insn).then_some(0),
-            Slot::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
-            Slot::A32Bl => a32::bl_target(pc, insn),
+            Pattern::Insn(expected) => (insn == expected).then_some(0),
+            Pattern::OneOf(list) => list.contains(&insn).then_some(0),
+            Pattern::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
+            Pattern::A32Bl => a32::bl_target(pc, insn),
             // What a bit of one halfword stands for depends on the other one, whose part is just
             // its bits.
-            Slot::T32Bl => {
+            Pattern::T32Bl => {
                 let second = *words.get(1)?;
                 let target = t32::bl_target(pc, [halfword(insn)?, halfword(second)?])?;
                 Some((target | 1).wrapping_sub(t32_bl_second(second)?))
             }
-            Slot::T32BlSecond => t32_bl_second(insn),
-            Slot::T32Call => t32_call_target(pc, insn),
-            Slot::MipsJal => mips::jal_target(pc, insn),
-            Slot::MipsLuiV1 => mips::v1_target(insn, mips::addiu_v1(0)),
-            Slot::MipsAddiuV1 => mips::v1_target(mips::lui_v1(0), insn),
-            Slot::A32MovwR2 => a32::movw_r2_value(insn),
-            Slot::A32MovtR2 => a32::movt_r2_value(insn),
-            Slot::MipsLuiA2 => mips::a2_value(insn, mips::addiu_a2(0)),
-            Slot::MipsAddiuA2 => mips::a2_value(mips::lui_a2(0), insn),
+            Pattern::T32BlSecond => t32_bl_second(insn),
+            Pattern::T32Call => t32_call_target(pc, insn),
+            Pattern::MipsJal => mips::jal_target(pc, insn),
+            Pattern::MipsLuiV1 => mips::v1_target(insn, mips::addiu_v1(0)),
+            Pattern::MipsAddiuV1 => mips::v1_target(mips::lui_v1(0), insn),
+            Pattern::A32MovwR2 => a32::movw_r2_value(insn),
+            Pattern::A32MovtR2 => a32::movt_r2_value(insn),
+            Pattern::MipsLuiA2 => mips::a2_value(insn, mips::addiu_a2(0)),
+            Pattern::MipsAddiuA2 => mips::a2_value(mips::lui_a2(0), insn),
         }
     }
 
-    /// Returns whether the slot holds a target or a part of it.
+    /// Returns whether the pattern holds a target or a part of it.
     pub(super) const fn has_target(self) -> bool {
-        !matches!(self, Slot::Insn(_) | Slot::OneOf(_) | Slot::Kept(_))
+        !matches!(
+            self,
+            Pattern::Insn(_) | Pattern::OneOf(_) | Pattern::Kept(_)
+        )
     }
 
     pub(super) const fn same(self, other: Self) -> bool {
-        use Slot::*;
+        use Pattern::*;
 
         match (self, other) {
             (Insn(a), Insn(b)) => a == b,

@@ -8,16 +8,16 @@ use super::super::insn::{
 };
 use super::{
     layout::{
-        Content,
         Layout,
+        SiteState,
         State,
-        Unit,
+        Width,
         Word,
         MAX_WORDS, //
     },
     pattern::{
-        OutOfReach,
-        Slot, //
+        EncodeError,
+        Pattern, //
     }, //
 };
 use core::ops::Deref;
@@ -42,46 +42,49 @@ impl Store {
     };
 }
 
-/// The stores to the words of a site that differ between two contents, in the order of their
+/// The stores to the words of a site that differ between two states of the site, in the order of their
 /// addresses. There is room for those of one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stores {
-    unit: Unit,
+    width: Width,
     list: [Store; MAX_WORDS],
     len: usize,
 }
 
 impl Stores {
-    /// Returns no stores, for layouts of a unit.
-    pub const fn new(unit: Unit) -> Self {
+    /// Returns no stores, for layouts of a width.
+    pub const fn new(width: Width) -> Self {
         Self {
-            unit,
+            width,
             list: [Store::EMPTY; MAX_WORDS],
             len: 0,
         }
     }
 
     /// Returns what each store writes.
-    pub const fn unit(&self) -> Unit {
-        self.unit
+    pub const fn width(&self) -> Width {
+        self.width
     }
 
     /// Adds the stores that turn `from` into `to` in the site of a layout at `ip`.
     ///
     /// [`Err`] if a target is out of reach, `ip` is not aligned, there is no room or the layout is
-    /// of another unit.
+    /// of another width.
     pub fn add(
         &mut self,
         layout: &Layout,
         ip: u32,
-        from: Content,
-        to: Content,
-    ) -> Result<(), OutOfReach> {
-        if layout.unit != self.unit {
-            return Err(OutOfReach);
+        from: SiteState,
+        to: SiteState,
+    ) -> Result<(), EncodeError> {
+        if layout.width != self.width {
+            return Err(EncodeError);
         }
         for word in layout.words {
-            if let Some(store) = layout.transition(word, from, to).store(word.address(ip))? {
+            if let Some(store) = layout
+                .word_transition(word, from, to)
+                .at(word.address(ip))?
+            {
                 self.push(store)?;
             }
         }
@@ -96,10 +99,10 @@ impl Stores {
         layout: &Layout,
         ip: u32,
         found: &[u32; MAX_WORDS],
-        to: Content,
-    ) -> Result<(), OutOfReach> {
-        if layout.unit != self.unit {
-            return Err(OutOfReach);
+        to: SiteState,
+    ) -> Result<(), EncodeError> {
+        if layout.width != self.width {
+            return Err(EncodeError);
         }
         let insns = layout.encode(ip, to)?;
         for ((word, &old), new) in layout.words.iter().zip(found).zip(insns) {
@@ -111,8 +114,8 @@ impl Stores {
         Ok(())
     }
 
-    fn push(&mut self, store: Store) -> Result<(), OutOfReach> {
-        *self.list.get_mut(self.len).ok_or(OutOfReach)? = store;
+    fn push(&mut self, store: Store) -> Result<(), EncodeError> {
+        *self.list.get_mut(self.len).ok_or(EncodeError)? = store;
         self.len = self.len.wrapping_add(1);
         Ok(())
     }
@@ -129,9 +132,9 @@ impl Deref for Stores {
 /// What a word is before and after a change: the same for all sites of a layout that change alike.
 #[derive(Clone, Copy, Debug)]
 pub struct Transition {
-    unit: Unit,
-    old: (Slot, u32),
-    new: (Slot, u32),
+    width: Width,
+    old: (Pattern, u32),
+    new: (Pattern, u32),
 }
 
 impl Transition {
@@ -139,30 +142,30 @@ impl Transition {
     ///
     /// [`Err`] if a target is out of reach or the word is not aligned.
     #[inline]
-    pub fn store(&self, address: u32) -> Result<Option<Store>, OutOfReach> {
-        let Self { unit, old, new } = *self;
-        if !unit.is_aligned(address) {
-            return Err(OutOfReach);
+    pub fn at(&self, address: u32) -> Result<Option<Store>, EncodeError> {
+        let Self { width, old, new } = *self;
+        if !width.is_aligned(address) {
+            return Err(EncodeError);
         }
-        let encode = |(slot, target): (Slot, u32)| slot.encode(address, target);
+        let encode = |(pattern, target): (Pattern, u32)| pattern.encode(address, target);
         let (old, new) = (encode(old)?, encode(new)?);
         let changed = old.zip(new).filter(|(old, new)| old != new);
         Ok(changed.map(|(old, new)| Store { address, old, new }))
     }
 
     /// Makes each of `stores` that which makes the change to the word at its address, up to the
-    /// first address for which [`store`](Self::store) fails, none if the word is kept. Returns the
+    /// first address for which [`at`](Self::at) fails, none if the word is kept. Returns the
     /// number of these.
     ///
     /// A change that takes no store becomes one that stores what is there.
-    pub fn fill(&self, stores: &mut [Store]) -> usize {
-        let Self { unit, old, new } = *self;
-        let is_aligned = |store: &Store| unit.is_aligned(store.address);
+    pub fn encode_run(&self, stores: &mut [Store]) -> usize {
+        let Self { width, old, new } = *self;
+        let is_aligned = |store: &Store| width.is_aligned(store.address);
         let number = stores.iter().take_while(|store| is_aligned(store)).count();
         let stores = stores.get_mut(..number).unwrap_or_default();
-        let number = fill(old.0, old.1, stores, |store| &mut store.old);
+        let number = encode_words(old.0, old.1, stores, |store| &mut store.old);
         let stores = stores.get_mut(..number).unwrap_or_default();
-        fill(new.0, new.1, stores, |store| &mut store.new)
+        encode_words(new.0, new.1, stores, |store| &mut store.new)
     }
 }
 
@@ -170,37 +173,42 @@ impl Layout {
     /// Returns how `from` turns into `to` in the word at the recorded address of a site, [`None`]
     /// if there is none.
     #[inline]
-    pub fn at_ip(&self, from: Content, to: Content) -> Option<Transition> {
+    pub fn transition_at_ip(&self, from: SiteState, to: SiteState) -> Option<Transition> {
         let word = self.words.iter().find(|word| word.offset == 0)?;
-        Some(self.transition(word, from, to))
+        Some(self.word_transition(word, from, to))
     }
 
     #[inline]
-    fn transition(&self, word: &Word, from: Content, to: Content) -> Transition {
+    fn word_transition(&self, word: &Word, from: SiteState, to: SiteState) -> Transition {
         Transition {
-            unit: self.unit,
-            old: (word.slot(from.state), from.target),
-            new: (word.slot(to.state), to.target),
+            width: self.width,
+            old: (word.pattern(from.state), from.target),
+            new: (word.pattern(to.state), to.target),
         }
     }
 
     /// Returns the one store that turns `from` into `to` in the site at `ip`, [`None`] if they are
     /// the same.
     ///
-    /// [`Err`] if a target is out of reach, if `ip` is not aligned, or if the contents differ in
+    /// [`Err`] if a target is out of reach, if `ip` is not aligned, or if the states differ in
     /// another word than that at `ip`: two targets in [`T32_MCOUNT`] or [`MIPS_MODULE`] can differ
     /// in two words. Likewise if the target changes where the site [keeps](Self::keeps_target) it.
-    pub fn store(&self, ip: u32, from: Content, to: Content) -> Result<Option<Store>, OutOfReach> {
+    pub fn store(
+        &self,
+        ip: u32,
+        from: SiteState,
+        to: SiteState,
+    ) -> Result<Option<Store>, EncodeError> {
         if from.target != to.target && self.keeps_target(ip) {
-            return Err(OutOfReach);
+            return Err(EncodeError);
         }
         let mut at_ip = None;
         for word in self.words {
-            let store = self.transition(word, from, to).store(word.address(ip))?;
+            let store = self.word_transition(word, from, to).at(word.address(ip))?;
             if word.offset == 0 {
                 at_ip = store;
             } else if store.is_some() {
-                return Err(OutOfReach);
+                return Err(EncodeError);
             }
         }
         Ok(at_ip)
@@ -208,34 +216,39 @@ impl Layout {
 
     /// Returns what the site at `ip` calls to get to `target` if it may have to go from there to
     /// `other` by one store: `target`, or `other` in its place.
-    pub fn target_beside(&self, ip: u32, target: u32, other: u32) -> u32 {
-        let on = |target| Content {
+    pub fn exchangeable_target(&self, ip: u32, target: u32, other: u32) -> u32 {
+        let on = |target| SiteState {
             state: State::On,
             target,
         };
         match self.store(ip, on(target), on(other)) {
             Ok(_) => target,
-            Err(OutOfReach) => other,
+            Err(EncodeError) => other,
         }
     }
 }
 
-/// Sets a word of each of `stores` to what `slot` holds at its address for `target`, up to
+/// Sets a word of each of `stores` to what `pattern` holds at its address for `target`, up to
 /// the first for which that cannot be expressed or is kept. Returns their number.
-fn fill(slot: Slot, target: u32, stores: &mut [Store], word: fn(&mut Store) -> &mut u32) -> usize {
+fn encode_words(
+    pattern: Pattern,
+    target: u32,
+    stores: &mut [Store],
+    word: fn(&mut Store) -> &mut u32,
+) -> usize {
     // What most sites change between has loops of its own.
-    match slot {
-        Slot::Insn(insn) => fill_with(stores, word, |_| Some(insn)),
-        Slot::A32Bl => fill_with(stores, word, |pc| a32::bl(pc, target)),
-        Slot::MipsJal => fill_with(stores, word, |pc| mips::jal(pc, target)),
-        slot => fill_with(stores, word, |pc| slot.encode(pc, target).ok().flatten()),
+    match pattern {
+        Pattern::Insn(insn) => encode_words_with(stores, word, |_| Some(insn)),
+        Pattern::A32Bl => encode_words_with(stores, word, |pc| a32::bl(pc, target)),
+        Pattern::MipsJal => encode_words_with(stores, word, |pc| mips::jal(pc, target)),
+        pattern => encode_words_with(stores, word, |pc| pattern.encode(pc, target).ok().flatten()),
     }
 }
 
 /// Sets a word of each of `stores` to what `encode` returns for its address, up to [`None`].
 /// Returns their number.
 #[inline(always)]
-fn fill_with(
+fn encode_words_with(
     stores: &mut [Store],
     word: fn(&mut Store) -> &mut u32,
     encode: impl Fn(u32) -> Option<u32>,

@@ -9,7 +9,7 @@
 //! All this is checked on the linked kernel, where what was inlined is part of the function that
 //! it was inlined into. The functions that the rules below start from are never inlined: hooks and
 //! helpers because C and Rust call one another through them, `run` because its address is taken,
-//! `apply` because it says so. If one is missing, that is an error.
+//! `poke` because it says so. If one is missing, that is an error.
 
 use std::{
     cell::RefCell,
@@ -51,7 +51,7 @@ use crate::{
 };
 
 /// Does all stores to a site and publishes them.
-const APPLY: &[&str] = &["kernel::ftrace::text::apply::<ftrace_rust::"];
+const POKE: &[&str] = &["kernel::ftrace::text::poke::<ftrace_rust::"];
 
 /// Does one store.
 const STORE: &str = "rust_helper_put_insn_nofault";
@@ -86,7 +86,7 @@ const POINTERS: &[(&str, &[&str])] = &[
         "rust_helper_flush_icache_range",
         &["v7_coherent_kern_range"],
     ),
-    ("Machine>::synchronise", &["local_r4k_flush_icache_range"]),
+    ("Machine>::sync_core", &["local_r4k_flush_icache_range"]),
     (
         "__local_r4k_flush_icache_range",
         &[
@@ -152,7 +152,7 @@ impl Path<'_> {
         let (store, publish) = (self.address(STORE)?, publisher(self.program.image.isa));
         let publish = self.address(publish)?;
         let mut between = BTreeSet::from([Callee::Function(store), Callee::Function(publish)]);
-        let roots = self.demangled(APPLY)?;
+        let roots = self.demangled(POKE)?;
         for apply in &roots {
             between.insert(Callee::Function(apply.start));
             let body = self.body(apply.start)?;

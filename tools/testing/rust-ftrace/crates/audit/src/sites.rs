@@ -57,7 +57,7 @@ impl Site {
     pub fn end(&self) -> u32 {
         let last = self.layout.words.last();
         last.map_or(self.ip, |word| {
-            word.address(self.ip).wrapping_add(self.layout.unit.size())
+            word.address(self.ip).wrapping_add(self.layout.width.size())
         })
     }
 }
@@ -130,7 +130,7 @@ fn check(image: &Image, layout: &Layout, ip: u32) -> Result<(), String> {
     let mut words = [0; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
         let address = word.address(ip);
-        let code = image.unit(address, layout.unit);
+        let code = image.unit(address, layout.width);
         let code = code.filter(|_| image.is_code(address));
         *insn = code.ok_or("is not in code")?;
     }

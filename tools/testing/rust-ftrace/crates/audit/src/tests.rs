@@ -21,11 +21,11 @@ use crate::{
     sites, //
 };
 
-const APPLY: &str =
-    "_RINvNtNtCs1EKtwoKEMO2_6kernel6ftrace4text5applyNtCsbJhM0o4XPi2_11ftrace_rust3ArmEBL_";
+const POKE: &str =
+    "_RINvNtNtCs1EKtwoKEMO2_6kernel6ftrace4text4pokeNtCsbJhM0o4XPi2_11ftrace_rust3ArmEBL_";
 const RUN: &str = "_RINvNtCs1EKtwoKEMO2_6kernel12stop_machine3runNCINvNtNtB4_6ftrace6update11\
-                   update_codeNtCsbJhM0o4XPi2_11ftrace_rust3ArmE0NvYB1k_NtNtBO_4text7Machine11\
-                   synchroniseEB1m_";
+                   update_codeNtCsbJhM0o4XPi2_11ftrace_rust3ArmE0NvYB1k_NtNtBO_4text7Machine9\
+                   sync_coreEB1m_";
 const PANIC: &str = "_RNvNtCs1peUGmbrgHn_4core9panicking9panic_fmt";
 
 const MOV_IP_1: u32 = 0xe3a0_c001;
@@ -432,7 +432,7 @@ fn patcher_image(calls: &Calls, missing: &str) -> Image {
     let store = Some("rust_helper_put_insn_nofault");
     let publish = Some("rust_helper_flush_icache_range");
     let around = [calls.before, store, calls.between, publish, calls.behind];
-    caller(APPLY, &around);
+    caller(POKE, &around);
     caller(RUN, &[Some("ftrace_modify_all_code"), calls.run]);
     caller("ftrace_make_call", &[calls.hook]);
     kernel.image()
@@ -497,7 +497,7 @@ fn hooks_do_not_panic() {
 #[test]
 fn a_missing_function_is_an_error() {
     let missing = [
-        APPLY,
+        POKE,
         RUN,
         "ftrace_make_call",
         "rust_helper_put_insn_nofault",

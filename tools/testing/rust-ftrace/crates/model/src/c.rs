@@ -38,8 +38,8 @@ use crate::{
     },
     site::{
         Layout,
-        Slot,
-        Unit,
+        Pattern,
+        Width,
         Word,
         A32_FUNC_CALL,
         MIPS_FUNC_CALL,
@@ -47,7 +47,7 @@ use crate::{
     },
 };
 
-const fn constant(offset: i32, slot: Slot) -> Word {
+const fn constant(offset: i32, slot: Pattern) -> Word {
     Word {
         offset,
         compiled: slot,
@@ -59,14 +59,14 @@ const fn constant(offset: i32, slot: Slot) -> Word {
 /// ARM: the site keeps its `push {lr}` and undoes it itself while it is off.
 pub static A32: Layout = Layout {
     name: "c-a32",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
-        constant(-4, Slot::OneOf(&a32::PUSH_LR)),
+        constant(-4, Pattern::OneOf(&a32::PUSH_LR)),
         Word {
             offset: 0,
-            compiled: Slot::A32Bl,
-            off: Slot::Insn(A32_ADD_SP_4),
-            on: Slot::A32Bl,
+            compiled: Pattern::A32Bl,
+            off: Pattern::Insn(A32_ADD_SP_4),
+            on: Pattern::A32Bl,
         },
     ],
 };
@@ -74,20 +74,20 @@ pub static A32: Layout = Layout {
 /// ARM, kernels compiled to T32: the same, in both halfwords of an instruction.
 pub static T32: Layout = Layout {
     name: "c-t32",
-    unit: Unit::Half,
+    width: Width::Half,
     words: &[
-        constant(-2, Slot::Insn(t32::PUSH_LR as u32)),
+        constant(-2, Pattern::Insn(t32::PUSH_LR as u32)),
         Word {
             offset: 0,
-            compiled: Slot::T32Bl,
-            off: Slot::Insn(T32_ADD_SP_4[0] as u32),
-            on: Slot::T32Bl,
+            compiled: Pattern::T32Bl,
+            off: Pattern::Insn(T32_ADD_SP_4[0] as u32),
+            on: Pattern::T32Bl,
         },
         Word {
             offset: 2,
-            compiled: Slot::T32BlSecond,
-            off: Slot::Insn(T32_ADD_SP_4[1] as u32),
-            on: Slot::T32BlSecond,
+            compiled: Pattern::T32BlSecond,
+            off: Pattern::Insn(T32_ADD_SP_4[1] as u32),
+            on: Pattern::T32BlSecond,
         },
     ],
 };
@@ -95,19 +95,19 @@ pub static T32: Layout = Layout {
 /// MIPS, the kernel.
 pub static MIPS_CORE: Layout = Layout {
     name: "c-mips-core",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: 0,
-            compiled: Slot::MipsJal,
-            off: Slot::Insn(mips::NOP),
-            on: Slot::MipsJal,
+            compiled: Pattern::MipsJal,
+            off: Pattern::Insn(mips::NOP),
+            on: Pattern::MipsJal,
         },
         Word {
             offset: 4,
-            compiled: Slot::Insn(mips::ADDIU_SP_M8),
-            off: Slot::Insn(mips::NOP),
-            on: Slot::Insn(mips::NOP),
+            compiled: Pattern::Insn(mips::ADDIU_SP_M8),
+            off: Pattern::Insn(mips::NOP),
+            on: Pattern::Insn(mips::NOP),
         },
     ],
 };
@@ -115,24 +115,24 @@ pub static MIPS_CORE: Layout = Layout {
 /// MIPS, modules.
 pub static MIPS_MODULE: Layout = Layout {
     name: "c-mips-module",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
         Word {
             offset: 0,
-            compiled: Slot::MipsLuiV1,
-            off: Slot::Insn(mips::b_over(5)),
-            on: Slot::MipsLuiV1,
+            compiled: Pattern::MipsLuiV1,
+            off: Pattern::Insn(mips::b_over(5)),
+            on: Pattern::MipsLuiV1,
         },
         Word {
             offset: 4,
-            compiled: Slot::MipsAddiuV1,
-            off: Slot::Insn(mips::NOP),
-            on: Slot::MipsAddiuV1,
+            compiled: Pattern::MipsAddiuV1,
+            off: Pattern::Insn(mips::NOP),
+            on: Pattern::MipsAddiuV1,
         },
-        constant(8, Slot::Kept(&mips::MOVE_AT_RA)),
-        constant(12, Slot::Kept(&[])),
-        constant(16, Slot::Insn(mips::JALR_V1)),
-        constant(20, Slot::Insn(mips::ADDIU_SP_M8)),
+        constant(8, Pattern::Kept(&mips::MOVE_AT_RA)),
+        constant(12, Pattern::Kept(&[])),
+        constant(16, Pattern::Insn(mips::JALR_V1)),
+        constant(20, Pattern::Insn(mips::ADDIU_SP_M8)),
     ],
 };
 

@@ -18,9 +18,9 @@ use crate::{
         Op, //
     },
     site::{
-        Content,
         Layout,
-        Slot,
+        Pattern,
+        SiteState,
         State,
         MAX_WORDS, //
     },
@@ -89,7 +89,7 @@ pub struct Site {
     /// Its address.
     pub ip: u32,
     /// What its words are now.
-    pub content: Content,
+    pub content: SiteState,
     /// Its words now.
     pub words: [u32; MAX_WORDS],
     /// All words that it has had since tasks can execute it.
@@ -103,26 +103,26 @@ impl Site {
         for (word, row) in words.iter_mut().zip(layout.words) {
             let pc = row.address(ip);
             *word = match row.compiled {
-                Slot::Insn(insn) => Some(insn),
+                Pattern::Insn(insn) => Some(insn),
                 // `addiu $12, sp, 20`, as gcc sets `$12`.
-                Slot::Kept([]) => Some(0x27ac_0014),
-                Slot::OneOf([insn, ..]) | Slot::Kept([insn, ..]) => Some(*insn),
-                Slot::OneOf([]) => None,
-                Slot::A32Bl => a32::bl(pc, target),
-                Slot::T32Bl => t32::bl(pc, target & !1).map(|hw| hw[0].into()),
-                Slot::T32BlSecond => t32::bl(pc - 2, target & !1).map(|hw| hw[1].into()),
-                Slot::T32Call => t32::bl(pc, target & !1).map(t32::word),
-                Slot::MipsJal => mips::jal(pc, target),
-                Slot::MipsLuiV1 => Some(mips::lui_v1(target)),
-                Slot::MipsAddiuV1 => Some(mips::addiu_v1(target)),
-                Slot::A32MovwR2 => Some(a32::movw_r2(target)),
-                Slot::A32MovtR2 => Some(a32::movt_r2(target)),
-                Slot::MipsLuiA2 => Some(mips::lui_a2(target)),
-                Slot::MipsAddiuA2 => Some(mips::addiu_a2(target)),
+                Pattern::Kept([]) => Some(0x27ac_0014),
+                Pattern::OneOf([insn, ..]) | Pattern::Kept([insn, ..]) => Some(*insn),
+                Pattern::OneOf([]) => None,
+                Pattern::A32Bl => a32::bl(pc, target),
+                Pattern::T32Bl => t32::bl(pc, target & !1).map(|hw| hw[0].into()),
+                Pattern::T32BlSecond => t32::bl(pc - 2, target & !1).map(|hw| hw[1].into()),
+                Pattern::T32Call => t32::bl(pc, target & !1).map(t32::word),
+                Pattern::MipsJal => mips::jal(pc, target),
+                Pattern::MipsLuiV1 => Some(mips::lui_v1(target)),
+                Pattern::MipsAddiuV1 => Some(mips::addiu_v1(target)),
+                Pattern::A32MovwR2 => Some(a32::movw_r2(target)),
+                Pattern::A32MovtR2 => Some(a32::movt_r2(target)),
+                Pattern::MipsLuiA2 => Some(mips::lui_a2(target)),
+                Pattern::MipsAddiuA2 => Some(mips::addiu_a2(target)),
             }
             .expect("the model's addresses are within reach");
         }
-        let content = Content {
+        let content = SiteState {
             state: State::Compiled,
             target,
         };
@@ -140,7 +140,7 @@ impl Site {
         let address = |i: usize| self.layout.words[i].address(self.ip);
         (
             address(0),
-            address(self.layout.words.len() - 1) + self.layout.unit.size(),
+            address(self.layout.words.len() - 1) + self.layout.width.size(),
         )
     }
 
@@ -155,7 +155,7 @@ impl Site {
         let (start, end) = self.range();
         (start..end)
             .contains(&pc)
-            .then(|| ((pc - start) / self.layout.unit.size()) as usize)
+            .then(|| ((pc - start) / self.layout.width.size()) as usize)
     }
 
     /// Returns the words by their addresses.
@@ -165,7 +165,7 @@ impl Site {
     }
 
     /// Notes that the words are now `memory`, which is what `content` stands for.
-    pub fn now(&mut self, memory: &BTreeMap<u32, u32>, content: Content) {
+    pub fn now(&mut self, memory: &BTreeMap<u32, u32>, content: SiteState) {
         for (word, row) in self.words.iter_mut().zip(self.layout.words) {
             *word = memory[&row.address(self.ip)];
         }

@@ -13,12 +13,12 @@ use std::{
 use crate::{
     ftrace::text::{
         self,
-        Fault,
+        FailedStore,
         Machine, //
     },
     site::{
         Store,
-        Unit, //
+        Width, //
     },
 };
 
@@ -135,7 +135,7 @@ struct Recorder;
 
 // SAFETY: Text is its own alias, and only `bindings` above uses the address.
 unsafe impl Machine for Recorder {
-    fn alias(
+    fn map(
         address: usize,
         _index: usize,
         _irq: &interrupt::LocalInterruptDisabled,
@@ -143,9 +143,9 @@ unsafe impl Machine for Recorder {
         Ok(address & page::PAGE_MASK)
     }
 
-    fn release(_alias: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
+    fn unmap(_alias: usize, _index: usize, _irq: &interrupt::LocalInterruptDisabled) {}
 
-    fn publish(stores: &[Store]) {
+    fn flush_icache(stores: &[Store]) {
         let [Some(first), Some(last)] = [stores.first(), stores.last()] else {
             return;
         };
@@ -155,23 +155,23 @@ unsafe impl Machine for Recorder {
         });
     }
 
-    unsafe fn read_mapped(address: usize, unit: Unit) -> u32 {
+    unsafe fn read_mapped(address: usize, width: Width) -> u32 {
         let mut word = 0;
         let from = std::ptr::without_provenance(address);
         // SAFETY: `word` is valid for a write.
-        let ret = unsafe { bindings::get_insn_nofault(&mut word, from, unit.size() as usize) };
+        let ret = unsafe { bindings::get_insn_nofault(&mut word, from, width.size() as usize) };
         assert_eq!(ret, 0, "{address:#x} is not mapped");
         word
     }
 
-    unsafe fn write_mapped(address: usize, unit: Unit, insn: u32) {
+    unsafe fn write_mapped(address: usize, width: Width, insn: u32) {
         let to = std::ptr::without_provenance_mut(address);
         // SAFETY: No requirements.
-        let ret = unsafe { bindings::put_insn_nofault(to, insn, unit.size() as usize) };
+        let ret = unsafe { bindings::put_insn_nofault(to, insn, width.size() as usize) };
         assert_eq!(ret, 0, "{address:#x} is not mapped");
     }
 
-    fn synchronise() {
+    fn sync_core() {
         unreachable!("the patch path leaves synchronisation to its caller");
     }
 }
@@ -179,11 +179,11 @@ unsafe impl Machine for Recorder {
 /// Does `stores` to text that consists of `words`, as the backend does, and returns what it did.
 pub fn apply(
     words: &BTreeMap<u32, u32>,
-    unit: Unit,
+    width: Width,
     stores: &[Store],
-) -> (Result<usize, Fault>, Vec<Event>) {
+) -> (Result<usize, FailedStore>, Vec<Event>) {
     TEXT.set(Text {
-        size: unit.size(),
+        size: width.size(),
         words: words.clone(),
         events: Vec::new(),
     });
@@ -192,6 +192,6 @@ pub fn apply(
     // SAFETY: As above.
     let exclusive = unsafe { text::Exclusive::assume(&locked) };
     // SAFETY: As above.
-    let result = unsafe { text::apply::<Recorder>(&exclusive, unit, stores) };
+    let result = unsafe { text::poke::<Recorder>(&exclusive, width, stores) };
     (result, TEXT.take().events)
 }

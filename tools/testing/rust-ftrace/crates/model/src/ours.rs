@@ -25,7 +25,7 @@ use crate::{
     },
     site::{
         Layout,
-        Unit,
+        Width,
         A32_FUNC_CALL,
         A32_OPS,
         A32_OPS_CALL,
@@ -56,9 +56,9 @@ pub fn a32(site: &'static Layout) -> Code {
 /// T32: what `site` is the layout of calls `ftrace_caller`, or the entry that stands for
 /// `ftrace_regs_caller`.
 pub fn t32(site: &'static Layout) -> Code {
-    let ip = match site.unit {
-        Unit::Half => T32_SITE,
-        Unit::Word => CORE_SITE,
+    let ip = match site.width {
+        Width::Half => T32_SITE,
+        Width::Word => CORE_SITE,
     };
     arm(Isa::T32, site, ip, &T32_FUNC_CALL)
 }

@@ -15,11 +15,11 @@ use crate::{
         Event, //
     },
     site::{
-        Content,
+        SiteState,
         State,
         Store,
         Stores,
-        Unit,
+        Width,
         MAX_WORDS, //
     },
 };
@@ -71,14 +71,14 @@ pub struct Change {
     /// The site.
     pub place: Place,
     /// What it is to be.
-    pub to: Content,
+    pub to: SiteState,
 }
 
 /// Returns the change of a site to one that is on, or off, and has a target.
 pub const fn to(place: Place, state: State, target: u32) -> Change {
     Change {
         place,
-        to: Content { state, target },
+        to: SiteState { state, target },
     }
 }
 
@@ -88,18 +88,18 @@ fn pointing(code: &Code, mut change: Change) -> Change {
     change
 }
 
-/// Does `stores`, which make `changes`, by the backend's own `text::apply()`, and returns what it
+/// Does `stores`, which make `changes`, by the backend's own `text::poke()`, and returns what it
 /// did as steps.
-fn apply(code: &mut Code, changes: &[Change], unit: Unit, stores: &[Store]) -> Vec<Step> {
+fn apply(code: &mut Code, changes: &[Change], width: Width, stores: &[Store]) -> Vec<Step> {
     let sites = changes.iter().map(|change| code.site(change.place));
     let mut memory = sites.flat_map(Site::memory).collect();
-    let (result, events) = kernel::apply(&memory, unit, stores);
+    let (result, events) = kernel::apply(&memory, width, stores);
     assert_eq!(result, Ok(stores.len()), "{changes:x?}");
     let steps = events
         .iter()
         .filter_map(|event| match *event {
             Event::Read(address) => {
-                compares(&memory, address, unit, stores).then_some(Step::Compare {
+                compares(&memory, address, width, stores).then_some(Step::Compare {
                     address,
                     old: memory[&address],
                 })
@@ -119,11 +119,11 @@ fn apply(code: &mut Code, changes: &[Change], unit: Unit, stores: &[Store]) -> V
 
 /// Returns whether what is read at `address` decides about the change: whether nothing is written
 /// if the word there is another one.
-fn compares(memory: &BTreeMap<u32, u32>, address: u32, unit: Unit, stores: &[Store]) -> bool {
+fn compares(memory: &BTreeMap<u32, u32>, address: u32, width: Width, stores: &[Store]) -> bool {
     let mut other = memory.clone();
     // A halfword stays one.
     other.insert(address, memory[&address] ^ 0xffff);
-    let (result, events) = kernel::apply(&other, unit, stores);
+    let (result, events) = kernel::apply(&other, width, stores);
     result.is_err() && !events.iter().any(|event| matches!(event, Event::Store(..)))
 }
 
@@ -131,11 +131,11 @@ fn compares(memory: &BTreeMap<u32, u32>, address: u32, unit: Unit, stores: &[Sto
 pub fn initialise(code: &mut Code, change: Change) {
     let change = pointing(code, change);
     let site = code.site(change.place);
-    let mut stores = Stores::new(site.layout.unit);
+    let mut stores = Stores::new(site.layout.width);
     stores
         .add(site.layout, site.ip, site.content, change.to)
         .expect("the model's addresses are within reach");
-    apply(code, &[change], stores.unit(), &stores);
+    apply(code, &[change], stores.width(), &stores);
     let site = &mut code.sites[change.place as usize];
     site.contents = vec![site.words];
 }
@@ -148,12 +148,12 @@ pub fn change(code: &mut Code, changes: &[Change]) -> Vec<Step> {
     for change in changes {
         let change = pointing(code, *change);
         let site = code.site(change.place);
-        let unit = site.layout.unit;
+        let width = site.layout.width;
         let store = site
             .layout
             .store(site.ip, site.content, change.to)
             .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));
-        steps.extend(apply(code, &[change], unit, store.as_slice()));
+        steps.extend(apply(code, &[change], width, store.as_slice()));
     }
     steps.extend([Step::Synchronise, Step::Go]);
     steps
@@ -222,13 +222,13 @@ fn switch(code: &mut Code, state: State, ops: u32) -> Vec<Step> {
         to(Place::Ops, state, ops),
         to(Place::OpsCall, State::Off, 0),
     ];
-    let mut stores = Stores::new(code.site(Place::Ops).layout.unit);
+    let mut stores = Stores::new(code.site(Place::Ops).layout.width);
     for change in &changes {
         let site = code.site(change.place);
         let added = stores.add(site.layout, site.ip, site.content, change.to);
         added.expect("any address can be that of an ops, and to be off is possible everywhere");
     }
-    apply(code, &changes, stores.unit(), &stores)
+    apply(code, &changes, stores.width(), &stores)
 }
 
 /// Returns the stores that change a site, without the rule that there is only one, and notes that
@@ -236,7 +236,7 @@ fn switch(code: &mut Code, state: State, ops: u32) -> Vec<Step> {
 pub fn stores(code: &mut Code, change: Change) -> Vec<Step> {
     let change = pointing(code, change);
     let site = &mut code.sites[change.place as usize];
-    let mut stores = Stores::new(site.layout.unit);
+    let mut stores = Stores::new(site.layout.width);
     stores
         .add(site.layout, site.ip, site.content, change.to)
         .unwrap_or_else(|error| panic!("{change:x?}: {error:?}"));

@@ -28,8 +28,8 @@ use crate::{
     },
     plan::Step,
     site::{
-        Slot,
-        Unit, //
+        Pattern,
+        Width, //
     },
     state::{
         Action,
@@ -91,10 +91,12 @@ impl System {
             }
             Some((site, place)) => {
                 let word = self.fetch(state, task, cpu, value);
-                let next = pc.wrapping_add(site.layout.unit.size());
+                let next = pc.wrapping_add(site.layout.width.size());
                 let task = &mut state.tasks[usize::from(task)];
                 let (pc, insn) = match task.first.take() {
-                    None if site.layout.unit == Unit::Half && self.code.isa.is_first_half(word) => {
+                    None if site.layout.width == Width::Half
+                        && self.code.isa.is_first_half(word) =>
+                    {
                         (task.first, task.pc) = (Some(word), next);
                         return;
                     }
@@ -102,7 +104,7 @@ impl System {
                     Some(first) => (pc.wrapping_sub(2), first | word << 16),
                 };
                 let kept = site.layout.words.get(place).map(|word| word.compiled);
-                let kept = matches!(kept, Some(Slot::Kept([])));
+                let kept = matches!(kept, Some(Pattern::Kept([])));
                 let op = self.code.isa.decode(pc, insn);
                 (op.or(kept.then_some(Op::Nop)), next)
             }

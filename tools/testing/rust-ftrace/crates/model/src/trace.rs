@@ -15,7 +15,7 @@ use crate::{
         Reg, //
     },
     plan::Step,
-    site::Unit,
+    site::Width,
     state::{
         Action,
         State,
@@ -166,7 +166,7 @@ fn instruction(system: &System, task: &Task, value: u8) -> String {
     });
     match task.first {
         Some(first) => code.text(pc.wrapping_sub(2), first | word << 16),
-        None if site.layout.unit == Unit::Half && code.isa.is_first_half(word) => {
+        None if site.layout.width == Width::Half && code.isa.is_first_half(word) => {
             format!("first halfword {word:#06x}")
         }
         None => code.text(pc, word),
@@ -181,7 +181,7 @@ fn effects(system: &System, old: &Task, new: &Task) -> String {
     }
     let size = code
         .word(old.pc)
-        .map_or(4, |(site, _)| site.layout.unit.size());
+        .map_or(4, |(site, _)| site.layout.width.size());
     let op = code.ops.get(&old.pc);
     let clobbered = matches!(op, Some(Op::Tracer | Op::OpsTracer(_) | Op::GraphTracer(_)));
     let mut effects: Vec<_> = Reg::ALL

@@ -17,7 +17,7 @@ use anyhow::{
     Context as _,
     Result, //
 };
-use ftrace_pure::site::Unit;
+use ftrace_pure::site::Width;
 use object::{
     File,
     Object as _,
@@ -128,10 +128,10 @@ impl Image {
     }
 
     /// The unit of an instruction at an address.
-    pub fn unit(&self, address: u32, unit: Unit) -> Option<u32> {
-        match unit {
-            Unit::Half => self.halfword(address).map(u32::from),
-            Unit::Word => self.word(address),
+    pub fn unit(&self, address: u32, width: Width) -> Option<u32> {
+        match width {
+            Width::Half => self.halfword(address).map(u32::from),
+            Width::Word => self.word(address),
         }
     }
 

@@ -49,12 +49,12 @@ use crate::{
     },
     site::{
         Layout,
-        Slot,
+        Pattern,
         State::{
             Off,
             On, //
         },
-        Unit,
+        Width,
         Word as Row, //
     },
 };
@@ -167,7 +167,7 @@ pub fn c() -> Vec<Scenario> {
     ]
 }
 
-pub(super) const fn row(offset: i32, off: Slot, on: Slot) -> Row {
+pub(super) const fn row(offset: i32, off: Pattern, on: Pattern) -> Row {
     Row {
         offset,
         compiled: on,
@@ -179,9 +179,9 @@ pub(super) const fn row(offset: i32, off: Slot, on: Slot) -> Row {
 /// A32, with nothing ahead of a site that is off.
 pub(super) static TWO_WORDS: Layout = Layout {
     name: "two-words",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
-        row(-4, Slot::Insn(a32::NOP), Slot::Insn(a32::MOV_IP_LR)),
-        row(0, Slot::Insn(a32::NOP), Slot::A32Bl),
+        row(-4, Pattern::Insn(a32::NOP), Pattern::Insn(a32::MOV_IP_LR)),
+        row(0, Pattern::Insn(a32::NOP), Pattern::A32Bl),
     ],
 };

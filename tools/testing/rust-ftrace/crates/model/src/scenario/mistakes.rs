@@ -60,12 +60,12 @@ use crate::{
     },
     site::{
         Layout,
-        Slot,
+        Pattern,
         State::{
             Off,
             On, //
         },
-        Unit,
+        Width,
         MIPS_MODULE, //
     },
 };
@@ -73,38 +73,38 @@ use crate::{
 /// T32, off as two instructions of the size of the call.
 static TWO_NOPS: Layout = Layout {
     name: "two-nops",
-    unit: Unit::Half,
+    width: Width::Half,
     words: &[
         row(
             -2,
-            Slot::Insn(t32::MOV_IP_LR as u32),
-            Slot::Insn(t32::MOV_IP_LR as u32),
+            Pattern::Insn(t32::MOV_IP_LR as u32),
+            Pattern::Insn(t32::MOV_IP_LR as u32),
         ),
-        row(0, Slot::Insn(t32::NOP as u32), Slot::T32Bl),
-        row(2, Slot::Insn(t32::NOP as u32), Slot::T32BlSecond),
+        row(0, Pattern::Insn(t32::NOP as u32), Pattern::T32Bl),
+        row(2, Pattern::Insn(t32::NOP as u32), Pattern::T32BlSecond),
     ],
 };
 
 /// MIPS, off without giving back what a call that is interrupted has taken.
 static NOP_WHEN_OFF: Layout = Layout {
     name: "nop-when-off",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
-        row(0, Slot::Insn(mips::NOP), Slot::MipsJal),
-        row(4, Slot::Insn(mips::NOP), Slot::Insn(mips::NOP)),
+        row(0, Pattern::Insn(mips::NOP), Pattern::MipsJal),
+        row(4, Pattern::Insn(mips::NOP), Pattern::Insn(mips::NOP)),
     ],
 };
 
 /// MIPS, with the compiler's instruction in the delay slot.
 static TAKES_STACK: Layout = Layout {
     name: "takes-stack",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
-        row(0, Slot::Insn(mips::MOVE_RA_AT), Slot::MipsJal),
+        row(0, Pattern::Insn(mips::MOVE_RA_AT), Pattern::MipsJal),
         row(
             4,
-            Slot::Insn(mips::ADDIU_SP_M8),
-            Slot::Insn(mips::ADDIU_SP_M8),
+            Pattern::Insn(mips::ADDIU_SP_M8),
+            Pattern::Insn(mips::ADDIU_SP_M8),
         ),
     ],
 };
@@ -112,10 +112,14 @@ static TAKES_STACK: Layout = Layout {
 /// MIPS, with the compiler's instruction in the delay slot while the site is on: the double NOP.
 static TAKES_STACK_WHEN_ON: Layout = Layout {
     name: "takes-stack-when-on",
-    unit: Unit::Word,
+    width: Width::Word,
     words: &[
-        row(0, Slot::Insn(mips::MOVE_RA_AT), Slot::MipsJal),
-        row(4, Slot::Insn(mips::NOP), Slot::Insn(mips::ADDIU_SP_M8)),
+        row(0, Pattern::Insn(mips::MOVE_RA_AT), Pattern::MipsJal),
+        row(
+            4,
+            Pattern::Insn(mips::NOP),
+            Pattern::Insn(mips::ADDIU_SP_M8),
+        ),
     ],
 };
 

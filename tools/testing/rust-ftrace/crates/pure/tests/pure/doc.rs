@@ -6,8 +6,8 @@ use std::path::Path;
 
 use ftrace_pure::site::{
     Layout,
-    Slot,
-    Unit,
+    Pattern,
+    Width,
     A32_FUNC_CALL,
     A32_MCOUNT,
     A32_OPS,
@@ -31,28 +31,28 @@ use super::{
     },
 };
 
-fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
+fn pattern(texts: &[(u32, &str)], pattern: Pattern, target: &str) -> String {
     let text = |insn: u32| {
         let known = texts.iter().find(|(word, _)| *word == insn);
         known.unwrap_or_else(|| panic!("no text for {insn:#x}")).1
     };
-    match slot {
-        Slot::Insn(insn) => format!("``{}``", text(insn)),
+    match pattern {
+        Pattern::Insn(insn) => format!("``{}``", text(insn)),
         // Spelt alike.
-        Slot::OneOf([insn, ..]) | Slot::Kept([insn, ..]) => format!("``{}``", text(*insn)),
-        Slot::Kept([]) => "any".to_owned(),
-        Slot::OneOf([]) => panic!("no instruction at all"),
-        Slot::A32Bl => format!("``bl {target}``"),
-        Slot::T32Bl => format!("``bl {target}``, 1st half"),
-        Slot::T32BlSecond => format!("``bl {target}``, 2nd half"),
-        Slot::T32Call => format!("``bl {target}``"),
-        Slot::MipsJal => format!("``jal {target}``"),
-        Slot::MipsLuiV1 => format!("``lui $v1, %hi({target})``"),
-        Slot::MipsAddiuV1 => format!("``addiu $v1, $v1, %lo({target})``"),
-        Slot::A32MovwR2 => format!("``movw r2, #:lower16:{target}``"),
-        Slot::A32MovtR2 => format!("``movt r2, #:upper16:{target}``"),
-        Slot::MipsLuiA2 => format!("``lui $a2, %hi({target})``"),
-        Slot::MipsAddiuA2 => format!("``addiu $a2, $a2, %lo({target})``"),
+        Pattern::OneOf([insn, ..]) | Pattern::Kept([insn, ..]) => format!("``{}``", text(*insn)),
+        Pattern::Kept([]) => "any".to_owned(),
+        Pattern::OneOf([]) => panic!("no instruction at all"),
+        Pattern::A32Bl => format!("``bl {target}``"),
+        Pattern::T32Bl => format!("``bl {target}``, 1st half"),
+        Pattern::T32BlSecond => format!("``bl {target}``, 2nd half"),
+        Pattern::T32Call => format!("``bl {target}``"),
+        Pattern::MipsJal => format!("``jal {target}``"),
+        Pattern::MipsLuiV1 => format!("``lui $v1, %hi({target})``"),
+        Pattern::MipsAddiuV1 => format!("``addiu $v1, $v1, %lo({target})``"),
+        Pattern::A32MovwR2 => format!("``movw r2, #:lower16:{target}``"),
+        Pattern::A32MovtR2 => format!("``movt r2, #:upper16:{target}``"),
+        Pattern::MipsLuiA2 => format!("``lui $a2, %hi({target})``"),
+        Pattern::MipsAddiuA2 => format!("``addiu $a2, $a2, %lo({target})``"),
     }
 }
 
@@ -60,26 +60,26 @@ fn slot(texts: &[(u32, &str)], slot: Slot, target: &str) -> String {
 ///
 /// `compiled` and `target` are the names of what the site calls as compiled and later.
 fn table((layout, compiled, target): (&Layout, &str, &str)) -> String {
-    let texts = match (layout.name.split('-').next(), layout.unit) {
+    let texts = match (layout.name.split('-').next(), layout.width) {
         (Some("a32"), _) => rows::A32,
-        (Some("t32"), Unit::Half) => rows::T32,
-        (Some("t32"), Unit::Word) => rows::T32_WORDS,
+        (Some("t32"), Width::Half) => rows::T32,
+        (Some("t32"), Width::Word) => rows::T32_WORDS,
         _ => rows::MIPS,
     };
-    let unit = match layout.unit {
-        Unit::Half => "Halfword",
-        Unit::Word => "Word",
+    let width = match layout.width {
+        Width::Half => "Halfword",
+        Width::Word => "Word",
     };
-    let mut rows = vec![[unit, "Compiled", "Off", "On"].map(str::to_owned)];
+    let mut rows = vec![[width, "Compiled", "Off", "On"].map(str::to_owned)];
     for word in layout.words {
         rows.push([
             match word.offset {
                 0 => "**ip**".to_owned(),
                 offset => format!("ip{offset:+}"),
             },
-            slot(texts, word.compiled, compiled),
-            slot(texts, word.off, target),
-            slot(texts, word.on, target),
+            pattern(texts, word.compiled, compiled),
+            pattern(texts, word.off, target),
+            pattern(texts, word.on, target),
         ]);
     }
 

@@ -16,16 +16,16 @@ use ftrace_pure::{
         t32, //
     },
     site::{
-        common_unit,
-        Content,
+        common_width,
+        EncodeError,
         Layout,
-        OutOfReach,
-        Slot,
+        Pattern,
+        SiteState,
         State,
         Store,
         Stores,
         Transition,
-        Unit,
+        Width,
         A32_FUNC_CALL,
         A32_MCOUNT,
         A32_OPS,
@@ -71,8 +71,8 @@ const ENTRY: u32 = 0x8011_9abc;
 /// `addiu $12, sp, 20`, as gcc sets `$12`.
 const SET_12: u32 = 0x27ac_0014;
 
-fn content(state: State, target: u32) -> Content {
-    Content { state, target }
+fn content(state: State, target: u32) -> SiteState {
+    SiteState { state, target }
 }
 
 /// Returns the pointer to the function at `address` that a site of `layout` calls.
@@ -81,31 +81,31 @@ fn pointer(layout: &Layout, address: u32) -> u32 {
 }
 
 /// Returns the words of the site at `ip` with `content`.
-fn words(layout: &Layout, ip: u32, content: Content) -> Option<[u32; MAX_WORDS]> {
+fn words(layout: &Layout, ip: u32, content: SiteState) -> Option<[u32; MAX_WORDS]> {
     // What follows the site in memory.
     let mut words = [0xffff_ffff; MAX_WORDS];
     for (insn, word) in words.iter_mut().zip(layout.words) {
         let (pc, target) = (ip.wrapping_add_signed(word.offset), content.target);
-        let slot = match content.state {
+        let pattern = match content.state {
             State::Compiled => word.compiled,
             State::Off => word.off,
             State::On => word.on,
         };
-        *insn = match slot {
-            Slot::Insn(insn) => insn,
-            Slot::OneOf(list) => list[0],
-            Slot::Kept(list) => *list.first().unwrap_or(&SET_12),
-            Slot::A32Bl => a32::bl(pc, target)?,
-            Slot::T32Bl => u32::from(t32::bl(pc, target - 1)?[0]),
-            Slot::T32BlSecond => u32::from(t32::bl(pc.wrapping_sub(2), target - 1)?[1]),
-            Slot::T32Call => t32::word(t32::bl(pc, target - 1)?),
-            Slot::MipsJal => mips::jal(pc, target)?,
-            Slot::MipsLuiV1 => mips::lui_v1(target),
-            Slot::MipsAddiuV1 => mips::addiu_v1(target),
-            Slot::A32MovwR2 => a32::movw_r2(target),
-            Slot::A32MovtR2 => a32::movt_r2(target),
-            Slot::MipsLuiA2 => mips::lui_a2(target),
-            Slot::MipsAddiuA2 => mips::addiu_a2(target),
+        *insn = match pattern {
+            Pattern::Insn(insn) => insn,
+            Pattern::OneOf(list) => list[0],
+            Pattern::Kept(list) => *list.first().unwrap_or(&SET_12),
+            Pattern::A32Bl => a32::bl(pc, target)?,
+            Pattern::T32Bl => u32::from(t32::bl(pc, target - 1)?[0]),
+            Pattern::T32BlSecond => u32::from(t32::bl(pc.wrapping_sub(2), target - 1)?[1]),
+            Pattern::T32Call => t32::word(t32::bl(pc, target - 1)?),
+            Pattern::MipsJal => mips::jal(pc, target)?,
+            Pattern::MipsLuiV1 => mips::lui_v1(target),
+            Pattern::MipsAddiuV1 => mips::addiu_v1(target),
+            Pattern::A32MovwR2 => a32::movw_r2(target),
+            Pattern::A32MovtR2 => a32::movt_r2(target),
+            Pattern::MipsLuiA2 => mips::lui_a2(target),
+            Pattern::MipsAddiuA2 => mips::addiu_a2(target),
         };
     }
     Some(words)
@@ -134,10 +134,10 @@ fn addresses(u: &mut Unstructured<'_>) -> Result<(u32, [u32; 2])> {
 fn stores(
     layout: &Layout,
     ip: u32,
-    from: Content,
-    to: Content,
-) -> core::result::Result<Stores, OutOfReach> {
-    let mut stores = Stores::new(layout.unit);
+    from: SiteState,
+    to: SiteState,
+) -> core::result::Result<Stores, EncodeError> {
+    let mut stores = Stores::new(layout.width);
     stores.add(layout, ip, from, to)?;
     Ok(stores)
 }
@@ -232,7 +232,7 @@ fn stores_are_those_of_the_tables() {
         for (from, to) in [(0, 1), (1, 2), (2, 1)] {
             let expected: Vec<_> = table
                 .iter()
-                .zip((IP.wrapping_add_signed(first)..).step_by(layout.unit.size() as usize))
+                .zip((IP.wrapping_add_signed(first)..).step_by(layout.width.size() as usize))
                 .filter(|(row, _)| row[from] != row[to])
                 .map(|(row, address)| Store {
                     address,
@@ -266,7 +266,7 @@ fn fill<const N: usize>(transition: &Transition, addresses: [u32; N]) -> Vec<Sto
         address,
         ..Store::EMPTY
     });
-    let number = transition.fill(&mut stores);
+    let number = transition.encode_run(&mut stores);
     stores[..number].to_vec()
 }
 
@@ -276,8 +276,8 @@ fn many_sites_change_alike_up_to_one_that_cannot() {
         let name = layout.name;
         let [off, on] = [State::Off, State::On].map(|state| content(state, pointer(layout, ENTRY)));
         for (from, to) in [(off, on), (on, off)] {
-            let at_ip = layout.at_ip(from, to).expect(name);
-            let single = |ip| at_ip.store(ip).expect(name).expect(name);
+            let at_ip = layout.transition_at_ip(from, to).expect(name);
+            let single = |ip| at_ip.at(ip).expect(name).expect(name);
             let (first, second) = (single(IP), single(IP + 64));
             assert_eq!(fill(&at_ip, [IP, IP + 64]), [first, second], "{name}");
             // Not aligned, in front of one that is.
@@ -285,9 +285,9 @@ fn many_sites_change_alike_up_to_one_that_cannot() {
             // Out of reach of all but the calls that stand for any address.
             let far = IP ^ 1 << 31;
             let reached = fill(&at_ip, [IP, far, IP + 64]);
-            match at_ip.store(far) {
+            match at_ip.at(far) {
                 Ok(store) => assert_eq!(reached, [first, store.expect(name), second], "{name}"),
-                Err(OutOfReach) => assert_eq!(reached, [first], "{name}"),
+                Err(EncodeError) => assert_eq!(reached, [first], "{name}"),
             }
         }
     }
@@ -296,12 +296,12 @@ fn many_sites_change_alike_up_to_one_that_cannot() {
 #[test]
 fn what_is_stored_together_is_of_one_unit() {
     let (compiled, off) = (content(State::Compiled, MCOUNT), content(State::Off, ENTRY));
-    let mut stores = Stores::new(Unit::Half);
+    let mut stores = Stores::new(Width::Half);
     let added = stores.add(&A32_MCOUNT, IP, compiled, off);
-    assert_eq!((added, stores.len()), (Err(OutOfReach), 0));
+    assert_eq!((added, stores.len()), (Err(EncodeError), 0));
 
-    assert_eq!(common_unit(&[&MIPS_CORE, &MIPS_MODULE]), Unit::Word);
-    let mixed = std::panic::catch_unwind(|| common_unit(&[&A32_MCOUNT, &T32_MCOUNT]));
+    assert_eq!(common_width(&[&MIPS_CORE, &MIPS_MODULE]), Width::Word);
+    let mixed = std::panic::catch_unwind(|| common_width(&[&A32_MCOUNT, &T32_MCOUNT]));
     assert!(mixed.is_err());
 }
 
@@ -315,7 +315,11 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
             let compiled = content(State::Compiled, mcount);
             let (off, on) = (content(State::Off, entry), content(State::On, entry));
             let Some(mut memory) = words(layout, ip, compiled) else {
-                assert_eq!(stores(layout, ip, compiled, off), Err(OutOfReach), "{name}");
+                assert_eq!(
+                    stores(layout, ip, compiled, off),
+                    Err(EncodeError),
+                    "{name}"
+                );
                 continue;
             };
             for &store in stores(layout, ip, compiled, off).expect(name).iter() {
@@ -326,8 +330,8 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
                 "{name} {memory:x?}"
             );
             let Some(enabled) = words(layout, ip, on) else {
-                assert_eq!(layout.store(ip, off, on), Err(OutOfReach), "{name}");
-                assert_eq!(stores(layout, ip, off, on), Err(OutOfReach), "{name}");
+                assert_eq!(layout.store(ip, off, on), Err(EncodeError), "{name}");
+                assert_eq!(stores(layout, ip, off, on), Err(EncodeError), "{name}");
                 continue;
             };
 
@@ -335,8 +339,8 @@ fn one_store_at_ip_turns_a_site_on_and_off() {
             for (from, to, after) in [(off, on, enabled), (on, off, disabled)] {
                 let store = layout.store(ip, from, to).expect(name).expect(name);
                 assert_eq!(store.address, ip, "{name}");
-                let at_ip = layout.at_ip(from, to).expect(name);
-                assert_eq!(at_ip.store(ip), Ok(Some(store)), "{name}");
+                let at_ip = layout.transition_at_ip(from, to).expect(name);
+                assert_eq!(at_ip.at(ip), Ok(Some(store)), "{name}");
                 assert_eq!(fill(&at_ip, [ip]), [store], "{name}");
                 apply(layout, ip, &mut memory, store);
                 assert_eq!(memory, after, "{name} at {ip:#x}: {from:x?} to {to:x?}");
@@ -389,11 +393,11 @@ fn every_bit_counts() {
         let target = layout.decode(IP, &good, state);
         assert!(target.is_some(), "{} {state:?}", layout.name);
         for (place, word) in layout.words.iter().enumerate() {
-            for bit in 0..8 * layout.unit.size() {
+            for bit in 0..8 * layout.width.size() {
                 let mut bad = good;
                 bad[place] ^= 1 << bit;
                 let allowed = match word.compiled {
-                    Slot::Kept(list) => list.is_empty() || list.contains(&bad[place]),
+                    Pattern::Kept(list) => list.is_empty() || list.contains(&bad[place]),
                     _ => false,
                 };
                 let same = layout.decode(IP, &bad, state) == target;
@@ -412,7 +416,7 @@ fn any_compiler_may_have_saved_the_return_address() {
         found[0] = push;
         let calls = A32_MCOUNT.decode(IP, &found, State::Compiled);
         assert_eq!(calls, Some(target), "{push:#x}");
-        let mut stores = Stores::new(A32_MCOUNT.unit);
+        let mut stores = Stores::new(A32_MCOUNT.width);
         stores.add_found(&A32_MCOUNT, IP, &found, off).unwrap();
         let changes = stores.iter().map(|s| (s.address, s.old, s.new));
         let bl = a32::bl(IP, target).unwrap();
@@ -427,7 +431,7 @@ fn any_compiler_may_have_saved_the_return_address() {
 fn jal_at_the_end_of_a_page_keeps_its_target() {
     let on = |target| content(State::On, target);
     let other = ENTRY + 0x100;
-    let is_kept = |layout: &Layout, ip| layout.store(ip, on(ENTRY), on(other)) == Err(OutOfReach);
+    let is_kept = |layout: &Layout, ip| layout.store(ip, on(ENTRY), on(other)) == Err(EncodeError);
     for ip in (IP & !0xfff..).step_by(4).take(2048) {
         let is_last = ip & 0xfff == 0xffc;
         for layout in [&MIPS_CORE, &MIPS_FUNC_CALL, &MIPS_OPS_CALL] {
@@ -464,19 +468,19 @@ fn unaligned_sites_are_refused() {
     for (layout, ip) in LAYOUTS
         .into_iter()
         .flat_map(|l| [1, 2, 3].map(|low| (l, IP + low)))
-        .filter(|(layout, ip)| layout.unit == Unit::Word || ip % 2 != 0)
+        .filter(|(layout, ip)| layout.width == Width::Word || ip % 2 != 0)
     {
         let entry = pointer(layout, ENTRY);
         let (off, on) = (content(State::Off, entry), content(State::On, entry));
         assert_eq!(
             stores(layout, ip, off, on),
-            Err(OutOfReach),
+            Err(EncodeError),
             "{}",
             layout.name
         );
         assert_eq!(
             layout.store(ip, off, on),
-            Err(OutOfReach),
+            Err(EncodeError),
             "{}",
             layout.name
         );
@@ -545,7 +549,7 @@ fn t32_targets_out_of_reach_are_refused() {
                 "{name} {address:#x}"
             );
             let [off, on] = at(address);
-            let by_blx = layout.unit == Unit::Word && reached && address % 4 == 0;
+            let by_blx = layout.width == Width::Word && reached && address % 4 == 0;
             assert_eq!(
                 layout.store(IP, off, on).is_ok(),
                 by_blx,
@@ -578,7 +582,7 @@ fn two_targets_of_a_t32_site_take_one_store_or_none() {
     assert_eq!(T32_MCOUNT.store(IP, on(ENTRY), on(ENTRY)), Ok(None));
     for target in [ENTRY + 4, ENTRY + 0x1004, ENTRY + 0x80_0000] {
         let store = T32_MCOUNT.store(IP, on(ENTRY), on(target));
-        assert_eq!(store, Err(OutOfReach), "{target:#x}");
+        assert_eq!(store, Err(EncodeError), "{target:#x}");
     }
 }
 
@@ -593,7 +597,7 @@ fn every_t32_site_can_change_its_entry() {
     for boundary in -3..=3i32 {
         let middle = ENTRY.wrapping_add_signed(boundary << 22);
         for ip in (middle - 0x3000..middle + 0x3000).step_by(2) {
-            let plain = T32_MCOUNT.target_beside(ip, ENTRY | 1, WITH_REGS | 1);
+            let plain = T32_MCOUNT.exchangeable_target(ip, ENTRY | 1, WITH_REGS | 1);
             let [off, on] = [State::Off, State::On].map(|state| content(state, plain));
             let with_regs = content(State::On, WITH_REGS | 1);
             for (from, to) in [
@@ -624,7 +628,7 @@ fn every_t32_site_can_change_its_entry() {
         } else {
             WITH_REGS
         };
-        let plain = T32_MCOUNT.target_beside(ip, ENTRY | 1, WITH_REGS | 1);
+        let plain = T32_MCOUNT.exchangeable_target(ip, ENTRY | 1, WITH_REGS | 1);
         assert_eq!(plain, expected | 1, "{ip:#x}");
     }
 }
@@ -633,7 +637,7 @@ fn every_t32_site_can_change_its_entry() {
 fn other_sites_call_what_is_asked_for() {
     for layout in LAYOUTS.into_iter().filter(|layout| !layout.splits_target()) {
         let [entry, other] = [ENTRY, MCOUNT].map(|target| pointer(layout, target));
-        let target = layout.target_beside(IP, entry, other);
+        let target = layout.exchangeable_target(IP, entry, other);
         assert_eq!(target, entry, "{}", layout.name);
         assert!(layout.reaches(IP, entry), "{}", layout.name);
     }
@@ -652,10 +656,10 @@ fn two_targets_of_a_module_site_take_one_store_or_none() {
     // Both words; the second alone; the second, and the first by the carry.
     for target in [ENTRY + 0x1_0004, ENTRY + 4, ENTRY & !0xffff] {
         let store = MIPS_MODULE.store(IP, on(ENTRY), on(target));
-        assert_eq!(store, Err(OutOfReach), "{target:#x}");
+        assert_eq!(store, Err(EncodeError), "{target:#x}");
     }
     let off = content(State::Off, ENTRY);
-    assert_eq!(MIPS_MODULE.store(IP, off, on(ENTRY + 4)), Err(OutOfReach));
+    assert_eq!(MIPS_MODULE.store(IP, off, on(ENTRY + 4)), Err(EncodeError));
     assert!(MIPS_MODULE.store(IP, off, on(ENTRY)).is_ok());
 }
 
@@ -763,7 +767,7 @@ fn two_stores_turn_a_trampoline_on_and_off() {
             let stores = stores(layout, IP, from, to).expect(name);
             assert_eq!(stores.len(), 2, "{name}");
             // So it is not among what may change while it is in use.
-            assert_eq!(layout.store(IP, from, to), Err(OutOfReach), "{name}");
+            assert_eq!(layout.store(IP, from, to), Err(EncodeError), "{name}");
         }
         assert!(layout.splits_target(), "{name}");
     }
@@ -847,7 +851,7 @@ fn unaligned_trampolines_are_refused() {
     {
         let (off, on) = (content(State::Off, 0), content(State::On, ENTRY));
         let stores = stores(layout, ip, off, on);
-        assert_eq!(stores, Err(OutOfReach), "{}", layout.name);
+        assert_eq!(stores, Err(EncodeError), "{}", layout.name);
         let decoded = layout.decode(ip, &ops_words(layout, ENTRY), State::On);
         assert_eq!(decoded, None, "{}", layout.name);
     }
