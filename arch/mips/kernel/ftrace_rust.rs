@@ -59,7 +59,8 @@ module! {
 
 struct Mips;
 
-// SAFETY: Text is writable by its own address, or a store to it faults. `flush_icache` calls assembly.
+// SAFETY: Text is writable by its own address, or a store to it faults. `flush_icache` calls
+// assembly.
 unsafe impl Machine for Mips {
     fn map(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         Ok(address & PAGE_MASK)

@@ -32,7 +32,9 @@ pub unsafe trait Arch: Machine + Sized + 'static {
     /// How CPUs are synchronised, for messages.
     const SYNC: &'static str;
 
-    /// Layout of the call of the tracer within `ftrace_caller`; always [`State::On`](site::State::On).
+    /// Layout of the call of the tracer within `ftrace_caller`.
+    ///
+    /// It is always [`State::On`](site::State::On).
     const FUNC_CALL: Layout;
 
     /// The layouts that sites have, all of one width.

@@ -57,7 +57,7 @@ pub unsafe fn init_nop<A: Arch>(
         // SAFETY: By the safety requirements.
         if !module.is_null() && !unsafe { bindings::within_module_text(rec.ip, module) } {
             pr_err!("ftrace: {ip:#x} is not in the module's text\n");
-            return Err(refuse(PatchError::Unsuitable));
+            return Err(refuse(PatchError::UnknownSite));
         }
         // SAFETY: By the safety requirements, it is the address of a record.
         let words = unsafe { read_site(layout, rec.ip) }.map_err(refuse)?;
@@ -87,7 +87,7 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> P
     let found = words.get(..table.len()).unwrap_or_default();
     let Ok(compiled) = layout.encode(ip, SiteState::new(State::Compiled, mcount)) else {
         pr_err!("ftrace: {ip:#x}: {found:08x?} is not a compiled {name} site\n");
-        return PatchError::Unsuitable;
+        return PatchError::UnknownSite;
     };
     let mut expected = *words;
     for (word, insn) in expected.iter_mut().zip(compiled) {
@@ -99,7 +99,7 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> P
     );
     let mut sites = table.iter().zip(expected);
     let at_ip = sites.find(|(word, _)| word.offset == 0);
-    at_ip.map_or(PatchError::Unsuitable, |(_, insn)| {
+    at_ip.map_or(PatchError::UnknownSite, |(_, insn)| {
         PatchError::Unexpected(insn)
     })
 }
@@ -168,7 +168,7 @@ pub unsafe fn update_func_call<A: Arch>(
         let words = unsafe { read_site(&A::FUNC_CALL, ip) }?;
         let old = A::FUNC_CALL
             .decode(usize_as_u32(ip), &words, State::On)
-            .ok_or(PatchError::Unsuitable)?;
+            .ok_or(PatchError::UnknownSite)?;
         let new = usize_as_u32(func);
         if old == new {
             return Ok(());

@@ -65,7 +65,7 @@ pub(super) unsafe fn modify_site<M: Machine>(
 ) -> Result<(), PatchError> {
     let store = layout
         .store(usize_as_u32(ip), from, to)
-        .inspect_err(|_| STATS.count(Err(PatchError::Unsuitable)))?;
+        .inspect_err(|&error| STATS.count(Err(error.into())))?;
     // SAFETY: By the safety requirements. There is only one store.
     unsafe { modify_code::<M>(exclusive, layout.width, store.as_slice()) }?;
     Ok(())
@@ -81,7 +81,12 @@ pub(super) fn report(_locked: &Locked, result: Result<(), PatchError>) -> c_int 
             EXPECTED.store(insn, Relaxed);
             (EINVAL, EXPECTED.as_ptr().cast_const().cast())
         }
-        Err(PatchError::Unsuitable) => (EINVAL, ptr::null()),
+        Err(
+            PatchError::Unaligned
+            | PatchError::Unencodable
+            | PatchError::UnknownSite
+            | PatchError::UnknownUpdate,
+        ) => (EINVAL, ptr::null()),
         Err(PatchError::Unreadable) => (EFAULT, ptr::null()),
         Err(PatchError::Unwritable) => (EPERM, ptr::null()),
     };

@@ -64,7 +64,7 @@ impl Request {
             bindings::FTRACE_UPDATE_MAKE_CALL => Ok((off::<A>(rec), on(self.new))),
             bindings::FTRACE_UPDATE_MAKE_NOP => Ok((on(self.old), off::<A>(rec))),
             bindings::FTRACE_UPDATE_MODIFY_CALL => Ok((on(self.old), on(self.new))),
-            _ => Err(PatchError::Unsuitable),
+            _ => Err(PatchError::UnknownUpdate),
         }
     }
 

@@ -51,7 +51,12 @@ impl Stats {
     pub(super) fn count(&self, result: Result<usize, PatchError>) {
         let (counter, number) = match result {
             Ok(stores) => (&self.transitions, stores),
-            Err(PatchError::Unsuitable) => (&self.unsuitable, 1),
+            Err(
+                PatchError::Unaligned
+                | PatchError::Unencodable
+                | PatchError::UnknownSite
+                | PatchError::UnknownUpdate,
+            ) => (&self.unsuitable, 1),
             Err(PatchError::Unreadable) => (&self.unreadable, 1),
             Err(PatchError::Unexpected(_)) => (&self.unexpected, 1),
             Err(PatchError::Unwritable) => (&self.unwritable, 1),

@@ -143,8 +143,14 @@ pub unsafe trait Machine {
 /// Why text was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchError {
-    /// An address is not that of an instruction word, or a branch cannot reach its target.
-    Unsuitable,
+    /// The address of a word is not aligned.
+    Unaligned,
+    /// The instructions of a site cannot express what was asked for.
+    Unencodable,
+    /// A site is not in a module's text, or its words are none that the backend knows.
+    UnknownSite,
+    /// ftrace asks for an update that the backend does not know.
+    UnknownUpdate,
     /// A word cannot be read.
     Unreadable,
     /// A word is not what it must be before the change; this is what it must be.
@@ -170,7 +176,7 @@ impl From<FailedStore> for PatchError {
 
 impl From<EncodeError> for PatchError {
     fn from(_: EncodeError) -> Self {
-        PatchError::Unsuitable
+        PatchError::Unencodable
     }
 }
 
@@ -237,7 +243,7 @@ impl<'a, M: Machine> Page<'a, M> {
         };
         let address = first.address as usize;
         if !width.is_aligned(first.address) {
-            return Err(first.failed(PatchError::Unsuitable));
+            return Err(first.failed(PatchError::Unaligned));
         }
         // SAFETY: By the safety requirements, it is the address of text.
         unsafe { read(first.address, width) }.map_err(|error| first.failed(error))?;
@@ -286,7 +292,7 @@ impl<'a, M: Machine> Page<'a, M> {
                 break;
             }
             if !width.is_aligned(store.address) {
-                return Err(store.failed(PatchError::Unsuitable));
+                return Err(store.failed(PatchError::Unaligned));
             }
             let from = self.alias_of(store);
             // SAFETY: The word is aligned, and its page is mapped by the safety requirements.
@@ -416,7 +422,8 @@ pub unsafe fn poke<M: Machine>(
                 unsafe { page.restore_first() };
             })?;
         }
-        // SAFETY: `page.store_first()` succeeded, and the words are the caller's as the first one is.
+        // SAFETY: `page.store_first()` succeeded, and the words are the caller's, as the first one
+        // is.
         unsafe { page.store_others() };
         if let Some(next) = &next {
             // SAFETY: As for the first page.

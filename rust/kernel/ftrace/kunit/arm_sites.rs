@@ -59,7 +59,8 @@ impl InUse {
     }
 }
 
-// SAFETY: The address is that of the page. `flush_icache` calls a function that ftrace does not know.
+// SAFETY: The address is that of the page. ftrace does not know the function that `flush_icache`
+// calls.
 unsafe impl Machine for InUse {
     fn map(address: usize, _index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         Ok(address & PAGE_MASK)

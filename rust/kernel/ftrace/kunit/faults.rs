@@ -49,7 +49,7 @@ struct Broken;
 /// nothing (3), the alias of a page is that of the next one (4).
 static BROKEN_AFTER: Atomic<usize> = Atomic::new(0);
 
-// SAFETY: The address is that of a page of a `Text` or one for which loads fault. `flush_icache` calls
+// SAFETY: The address is that of a page of a `Text`, or loads from it fault. `flush_icache` calls
 // nothing.
 unsafe impl Machine for Broken {
     fn map(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
@@ -169,7 +169,7 @@ mod tests {
             // What is not aligned takes more than one store.
             let unaligned = address(0) + width.size() / 2;
             let result = apply::<Broken>(width, &[store(unaligned)]);
-            assert_eq!(result, failed(unaligned, PatchError::Unsuitable));
+            assert_eq!(result, failed(unaligned, PatchError::Unaligned));
 
             // The second of three words is not what it is thought to be: none changes.
             let mut stores = [store(address(0)), store(address(8)), store(address(16))];

@@ -10,24 +10,29 @@ use super::pattern::{
 /// The largest number of words of a site.
 pub const MAX_WORDS: usize = 6;
 
-/// What one store writes. The values are masks of the address bits that must not be set.
+/// Width of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
-    /// 16 bits.
+    /// 16 bits. The value is the [`mask`](Self::mask).
     Half = 1,
-    /// 32 bits.
+    /// 32 bits. The value is the [`mask`](Self::mask).
     Word = 3,
 }
 
 impl Width {
-    /// Returns the number of bytes.
-    pub const fn size(self) -> u32 {
-        self as u32 + 1
+    /// Returns the address bits that an aligned store has clear.
+    const fn mask(self) -> u32 {
+        self as u32
     }
 
-    /// Returns whether one store to `address` can write the width.
+    /// Returns the number of bytes.
+    pub const fn size(self) -> u32 {
+        self.mask() + 1
+    }
+
+    /// Returns whether a store of this width to `address` is aligned.
     pub const fn is_aligned(self, address: u32) -> bool {
-        address & self as u32 == 0
+        address & self.mask() == 0
     }
 }
 
@@ -175,7 +180,7 @@ impl Layout {
         Some(target)
     }
 
-    /// Returns the words of the site at `ip` when it is in the state `site`, [`None`] for those that the
+    /// Returns the words of the site at `ip` in the state `site`, [`None`] for those that the
     /// layout leaves as they are.
     ///
     /// [`Err`] if the target is out of reach or `ip` is not aligned.

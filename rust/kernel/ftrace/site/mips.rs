@@ -66,9 +66,9 @@ pub const MIPS_MODULE: Layout = Layout {
         // Sets `$12`.
         Word {
             offset: 12,
-            compiled: Pattern::Kept(&[]),
-            off: Pattern::Kept(&[]),
-            on: Pattern::Kept(&[]),
+            compiled: Pattern::Any,
+            off: Pattern::Any,
+            on: Pattern::Any,
         },
         Word {
             offset: 16,

@@ -20,8 +20,10 @@ pub enum Pattern {
     Insn(u32),
     /// One of these instructions, which do the same. Compilers differ in which they emit.
     OneOf(&'static [u32]),
-    /// What the compiler put there, one of these; any instruction if the list is empty.
+    /// One of these instructions, which is never written: what the compiler put there stays.
     Kept(&'static [u32]),
+    /// Any instruction, which is never written.
+    Any,
     /// A32 `bl target`.
     A32Bl,
     /// The first halfword of T32 `bl target`; the second one follows.
@@ -55,7 +57,7 @@ impl Pattern {
         match self {
             Pattern::Insn(insn) => Ok(Some(insn)),
             Pattern::OneOf([insn, ..]) => Ok(Some(*insn)),
-            Pattern::OneOf([]) | Pattern::Kept(_) => Ok(None),
+            Pattern::OneOf([]) | Pattern::Kept(_) | Pattern::Any => Ok(None),
             pattern => match pattern.encode_target(pc, target) {
                 Some(insn) => Ok(Some(insn)),
                 None => Err(EncodeError),
@@ -67,7 +69,7 @@ impl Pattern {
     /// [`None`] if there is no such instruction.
     const fn encode_target(self, pc: u32, target: u32) -> Option<u32> {
         match self {
-            Pattern::Insn(_) | Pattern::OneOf(_) | Pattern::Kept(_) => None,
+            Pattern::Insn(_) | Pattern::OneOf(_) | Pattern::Kept(_) | Pattern::Any => None,
             Pattern::A32Bl => a32::bl(pc, target),
             Pattern::T32Bl => match t32_bl(pc, target) {
                 Some([first, _]) => Some(first as u32),
@@ -97,8 +99,8 @@ impl Pattern {
         let insn = *words.first()?;
         match self {
             Pattern::Insn(expected) => (insn == expected).then_some(0),
-            Pattern::OneOf(list) => list.contains(&insn).then_some(0),
-            Pattern::Kept(list) => (list.is_empty() || list.contains(&insn)).then_some(0),
+            Pattern::OneOf(list) | Pattern::Kept(list) => list.contains(&insn).then_some(0),
+            Pattern::Any => Some(0),
             Pattern::A32Bl => a32::bl_target(pc, insn),
             // What a bit of one halfword stands for depends on the other one, whose part is just
             // its bits.
@@ -123,7 +125,7 @@ impl Pattern {
     pub(super) const fn has_target(self) -> bool {
         !matches!(
             self,
-            Pattern::Insn(_) | Pattern::OneOf(_) | Pattern::Kept(_)
+            Pattern::Insn(_) | Pattern::OneOf(_) | Pattern::Kept(_) | Pattern::Any
         )
     }
 
@@ -133,6 +135,7 @@ impl Pattern {
         match (self, other) {
             (Insn(a), Insn(b)) => a == b,
             (Kept(_), Kept(_))
+            | (Any, Any)
             | (A32Bl, A32Bl)
             | (T32Bl, T32Bl)
             | (T32BlSecond, T32BlSecond)

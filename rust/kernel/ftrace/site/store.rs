@@ -42,8 +42,8 @@ impl Store {
     };
 }
 
-/// The stores to the words of a site that differ between two states of the site, in the order of their
-/// addresses. There is room for those of one site.
+/// The stores that take a site from one state to another, in the order of their addresses. There is
+/// room for those of one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stores {
     width: Width,

@@ -130,7 +130,7 @@ pub static MIPS_MODULE: Layout = Layout {
             on: Pattern::MipsAddiuV1,
         },
         constant(8, Pattern::Kept(&mips::MOVE_AT_RA)),
-        constant(12, Pattern::Kept(&[])),
+        constant(12, Pattern::Any),
         constant(16, Pattern::Insn(mips::JALR_V1)),
         constant(20, Pattern::Insn(mips::ADDIU_SP_M8)),
     ],

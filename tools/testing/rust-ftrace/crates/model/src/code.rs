@@ -105,9 +105,9 @@ impl Site {
             *word = match row.compiled {
                 Pattern::Insn(insn) => Some(insn),
                 // `addiu $12, sp, 20`, as gcc sets `$12`.
-                Pattern::Kept([]) => Some(0x27ac_0014),
+                Pattern::Any => Some(0x27ac_0014),
                 Pattern::OneOf([insn, ..]) | Pattern::Kept([insn, ..]) => Some(*insn),
-                Pattern::OneOf([]) => None,
+                Pattern::OneOf([]) | Pattern::Kept([]) => None,
                 Pattern::A32Bl => a32::bl(pc, target),
                 Pattern::T32Bl => t32::bl(pc, target & !1).map(|hw| hw[0].into()),
                 Pattern::T32BlSecond => t32::bl(pc - 2, target & !1).map(|hw| hw[1].into()),

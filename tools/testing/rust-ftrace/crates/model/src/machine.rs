@@ -12,8 +12,8 @@ pub struct Machine {
     pub name: &'static str,
     /// Number of processors.
     pub cpus: u8,
-    /// Whether `Machine::flush_icache()` of the backend invalidates all instruction caches, or that of
-    /// the processor that calls it alone.
+    /// Whether `Machine::flush_icache()` of the backend invalidates all instruction caches, or that
+    /// of the processor that calls it alone.
     pub publishes_to_all: bool,
     /// Whether `Machine::sync_core()` of the backend invalidates the instruction cache of the
     /// processor that calls it, besides being a barrier.

@@ -104,7 +104,7 @@ impl System {
                     Some(first) => (pc.wrapping_sub(2), first | word << 16),
                 };
                 let kept = site.layout.words.get(place).map(|word| word.compiled);
-                let kept = matches!(kept, Some(Pattern::Kept([])));
+                let kept = matches!(kept, Some(Pattern::Any));
                 let op = self.code.isa.decode(pc, insn);
                 (op.or(kept.then_some(Op::Nop)), next)
             }

@@ -40,8 +40,8 @@ fn pattern(texts: &[(u32, &str)], pattern: Pattern, target: &str) -> String {
         Pattern::Insn(insn) => format!("``{}``", text(insn)),
         // Spelt alike.
         Pattern::OneOf([insn, ..]) | Pattern::Kept([insn, ..]) => format!("``{}``", text(*insn)),
-        Pattern::Kept([]) => "any".to_owned(),
-        Pattern::OneOf([]) => panic!("no instruction at all"),
+        Pattern::Any => "any".to_owned(),
+        Pattern::OneOf([]) | Pattern::Kept([]) => panic!("no instruction at all"),
         Pattern::A32Bl => format!("``bl {target}``"),
         Pattern::T32Bl => format!("``bl {target}``, 1st half"),
         Pattern::T32BlSecond => format!("``bl {target}``, 2nd half"),

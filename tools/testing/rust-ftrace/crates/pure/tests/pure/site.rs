@@ -94,7 +94,8 @@ fn words(layout: &Layout, ip: u32, content: SiteState) -> Option<[u32; MAX_WORDS
         *insn = match pattern {
             Pattern::Insn(insn) => insn,
             Pattern::OneOf(list) => list[0],
-            Pattern::Kept(list) => *list.first().unwrap_or(&SET_12),
+            Pattern::Kept(list) => list[0],
+            Pattern::Any => SET_12,
             Pattern::A32Bl => a32::bl(pc, target)?,
             Pattern::T32Bl => u32::from(t32::bl(pc, target - 1)?[0]),
             Pattern::T32BlSecond => u32::from(t32::bl(pc.wrapping_sub(2), target - 1)?[1]),
@@ -397,7 +398,8 @@ fn every_bit_counts() {
                 let mut bad = good;
                 bad[place] ^= 1 << bit;
                 let allowed = match word.compiled {
-                    Pattern::Kept(list) => list.is_empty() || list.contains(&bad[place]),
+                    Pattern::Kept(list) => list.contains(&bad[place]),
+                    Pattern::Any => true,
                     _ => false,
                 };
                 let same = layout.decode(IP, &bad, state) == target;
