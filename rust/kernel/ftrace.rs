@@ -34,14 +34,14 @@
 //!    |     |     +- R  ftrace_replace_code() -> update::replace_code()
 //!    |     |           finds the plan, and calls Plan::apply() -> text::poke() for the sites of
 //!    |     |           two pages at a time:
-//!    |     |              Machine::map()     makes a page writable
-//!    |     |              compare              each word must be what the plan says, or all stop
-//!    |     |              store                one store for each site
+//!    |     |              Machine::map()            makes a page writable
+//!    |     |              compare                   each must be as planned, or none is stored
+//!    |     |              store                     one store for each site
 //!    |     |              Machine::flush_icache()   this CPU fetches the new words
-//!    |     |              Machine::unmap()   ends the use of the page
+//!    |     |              Machine::unmap()          ends the use of the page
 //!    |     |
 //!    |     |  each CPU, before it goes on
-//!    |     +- R  Machine::sync_core()      it fetches the new words too
+//!    |     +- R  Machine::sync_core()   it fetches the new words too
 //!    |
 //!    |  all CPUs run
 //!    +- R  STATS notes how long they were stopped
@@ -117,7 +117,7 @@
 //!
 //! # No panics
 //!
-//! A panic while CPUs are stopped, or between a store and its publication, is the end of the
+//! A panic while CPUs are stopped, or between a store and its flush, is the end of the
 //! machine. So no code here can panic, and an audit of the object code holds this:
 //!
 //! - Additions are `wrapping_add()`: a plain `+` panics on overflow if the kernel is built with

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running code while every processor is stopped.
+//! Running code while every CPU is stopped.
 //!
 //! C header: [`include/linux/stop_machine.h`](srctree/include/linux/stop_machine.h)
 
@@ -19,23 +19,23 @@ use crate::{
 };
 use core::cell::UnsafeCell;
 
-/// Proof that all processors are stopped: the others run nothing but the wait for this one, and
-/// interrupts are off everywhere.
+/// Proof that all other CPUs are stopped: they only wait for this one. Interrupts are off on all
+/// CPUs.
 ///
-/// Tasks are stopped wherever they were preempted, which can be between any two instructions.
+/// A task stays where it was preempted. This can be between any two instructions.
 ///
 /// # Invariants
 ///
-/// Exists only on the one processor that works, and only while the others wait for it.
+/// Exists only on the one CPU that works, and only while the others wait for it.
 pub struct Stopped(NotThreadSafe);
 
-/// Stops all processors, calls `work` on one of them and then `after` on each of them before any
+/// Stops all CPUs, calls `work` on one of them and then `after` on each of them before any
 /// of them goes on.
 ///
 /// `work` must be short: nothing else runs meanwhile. It may not sleep. Before the scheduler can
-/// stop processors there is only one, which then calls `work` and `after` with interrupts off.
+/// stop CPUs there is only one, which then calls `work` and `after` with interrupts off.
 ///
-/// Fails with `EAGAIN` or whatever else keeps the processors from being stopped; then neither
+/// Fails with `EAGAIN` or whatever else keeps the CPUs from being stopped; then neither
 /// function was called.
 pub fn stop_machine<W, A>(work: W, after: A) -> Result
 where
@@ -50,7 +50,7 @@ where
     };
 
     // SAFETY: `run` takes a `Call` of these types, which outlives the call of `stop_machine()`
-    // because that returns only when all processors are through with it. `__cpu_online_mask` is
+    // because that returns only when all CPUs are through with it. `__cpu_online_mask` is
     // valid for as long as the kernel runs, and does not change while it is in use: the callee
     // holds the lock for that.
     to_result(unsafe {
@@ -62,11 +62,11 @@ where
     })
 }
 
-/// What the processors share.
+/// What the CPUs share.
 ///
 /// # Invariants
 ///
-/// - `claimed` is 0 until a processor takes `work`; the one that changes it to 1 has exclusive
+/// - `claimed` is 0 until a CPU takes `work`; the one that changes it to 1 has exclusive
 ///   access to `work`.
 /// - `done` is 1 if and only if `work` has returned.
 struct Call<W, A> {
@@ -78,7 +78,7 @@ struct Call<W, A> {
 
 /// # Safety
 ///
-/// `data` points to a `Call<W, A>` that all processors can use, every one of which calls this
+/// `data` points to a `Call<W, A>` that all CPUs can use, every one of which calls this
 /// function with interrupts off.
 unsafe extern "C" fn run<W, A>(data: *mut c_void) -> c_int
 where
@@ -89,10 +89,10 @@ where
     let call = unsafe { &*data.cast::<Call<W, A>>() };
 
     if call.claimed.xchg(1, Relaxed) == 0 {
-        // SAFETY: By the type invariants, this processor has exclusive access to `work`.
+        // SAFETY: By the type invariants, this CPU has exclusive access to `work`.
         let work = unsafe { (*call.work.get()).take() };
         if let Some(work) = work {
-            // INVARIANT: All other processors are in the loop below or on their way to it with
+            // INVARIANT: All other CPUs are in the loop below or on their way to it with
             // interrupts off, and leave it only after `done` changes.
             work(&Stopped(NotThreadSafe));
         }

@@ -41,9 +41,9 @@ THUMB(	.balign	4			)
 	.endm
 
 /*
- * What entries leave on the stack is a struct __arch_ftrace_regs, which ends
- * where sp was at the site. The last two words of it are popped into the
- * registers where the site wants them, and the unwinder is told so.
+ * An entry leaves a struct __arch_ftrace_regs on the stack. It ends at the
+ * value that sp had at the site. Its last two words are popped into the
+ * registers where the site wants them. The unwind directives say so.
  */
 	.macro	ftrace_enter
 	push	{r0-r3, ip, lr}
@@ -81,8 +81,8 @@ ENDPROC(ftrace_caller)
 
 #ifndef CONFIG_THUMB2_KERNEL
 /*
- * What ftrace_caller is, for one ops alone. The backend writes its address,
- * and "bl ftrace_ops_assist_func" in place of blx for an ops that asks for it.
+ * As ftrace_caller, for one ops alone. The backend writes the address of the
+ * ops, and "bl ftrace_ops_assist_func" in place of blx if the ops asks for it.
  */
 	.macro	ftrace_trampoline
 .Ltrampoline_\@:

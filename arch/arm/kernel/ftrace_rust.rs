@@ -59,13 +59,13 @@ const SITE: &Layout = match (HAS_PADS, cfg!(CONFIG_THUMB2_KERNEL)) {
     (false, true) => &site::T32_MCOUNT,
 };
 
-/// Whether the compiler leaves room for a call ahead of a function's own instructions.
+/// Whether the compiler leaves room for a call before a function's own instructions.
 const HAS_PADS: bool = cfg!(CONFIG_ARM_FTRACE_PADS);
 
 /// Fixmap slots of the writable aliases.
 ///
-/// They are not those of `patch_text()`, whose lock cannot be taken here: a function that it
-/// calls could be the one whose site is being changed.
+/// They are not those of `patch_text()`. Its lock cannot be taken here: the site that is being
+/// changed may be in a function that taking the lock calls.
 const POKE: [u32; MAX_PAGES] = [FIX_FTRACE_POKE0, FIX_FTRACE_POKE1];
 
 /// Returns the page of one of [`POKE`].
@@ -76,8 +76,7 @@ fn poke_page(slot: u32) -> usize {
 
 /// Returns whether text, the kernel's if `is_core` is set, may be mapped read-only.
 ///
-/// The answer for the kernel changes once, while CPUs run: never between a store and what belongs
-/// to it.
+/// The answer for the kernel changes once, while CPUs run: never between a store and its flush.
 fn is_read_only(is_core: bool) -> bool {
     if !is_core {
         return cfg!(CONFIG_STRICT_MODULE_RWX);
@@ -88,8 +87,8 @@ fn is_read_only(is_core: bool) -> bool {
     cfg!(CONFIG_STRICT_KERNEL_RWX) && state >= bindings::system_states_SYSTEM_FREEING_INITMEM
 }
 
-// SAFETY: `map` maps the page in a fixmap slot of its own, on this CPU only, which stays the same
-// while interrupts are off. Where text is not read-only it is its own alias. `flush_icache` calls
+// SAFETY: `map` maps the page in a fixmap slot of its own, on this CPU only. The CPU stays the same
+// while interrupts are off. If text is not read-only, it is its own alias. `flush_icache` calls
 // assembly.
 unsafe impl Machine for Arm {
     fn map(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
@@ -130,7 +129,7 @@ unsafe impl Machine for Arm {
         let addresses = || stores.iter().map(|store| store.address);
         let start = last.address as usize;
         // Line by line, as a range would take in every line between the sites of a page.
-        // SAFETY: The words are text. The data cache of an ARMv7 processor does not alias, so
+        // SAFETY: The words are text. The data cache of an ARMv7 CPU does not alias, so
         // maintenance by the text's address finds what was stored through the fixmap.
         unsafe {
             bindings::dsb_ishst(); // For erratum 764369.
@@ -234,8 +233,8 @@ fn init_veneer(address: usize) -> usize {
 
 /// Returns what the site of `rec` calls to get to `address`.
 ///
-/// A site that cannot go from one entry to the other by one store calls that which saves all
-/// registers for both.
+/// If a site cannot go from one entry to the other by one store, it always calls the entry that
+/// saves all registers.
 fn target(rec: &dyn_ftrace, address: usize) -> u32 {
     let target = callable_addr(rec, address);
     #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]

@@ -55,8 +55,8 @@
 	.endm
 
 /*
- * Where sites of a module enter and, FTRACE_ENTRY_OFFSET behind, those of the
- * kernel. They differ in size.
+ * Sites of a module enter here. Sites of the kernel enter FTRACE_ENTRY_OFFSET
+ * bytes later. The two kinds of sites differ in size.
  */
 	.macro	ftrace_module_entry fregs
 	addiu	sp, sp, -(\fregs + FREGS_SIZE)
@@ -133,7 +133,7 @@ ftrace_call:
 	 nop
 	ftrace_exit CALLER_FREGS
 
-/* What is dead at the site is what the entry found there, or 0. */
+/* Registers that are dead at the site are saved as they are, or as 0. */
 ftrace_save_regs:
 	lw	v1, CALLER_FREGS + FREGS_ARGS(sp)
 	addiu	v0, sp, CALLER_FREGS + FREGS_SIZE	/* sp at the site */
@@ -194,9 +194,9 @@ ftrace_restore_regs:
 END(ftrace_caller)
 
 /*
- * What both of them are, for one ops alone. This is never executed: the
- * backend makes a copy for each ops, and writes its address there, and
- * "jal ftrace_ops_assist_func" in place of jalr for an ops that asks for it.
+ * As both of them, for one ops alone. This is a template, never executed. The
+ * backend makes a copy for each ops and writes the address of the ops there,
+ * and "jal ftrace_ops_assist_func" in place of jalr if the ops asks for it.
  */
 NESTED(ftrace_trampoline, FTRACE_FRAME_REGS + FREGS_SIZE, ra)
 	ftrace_module_entry FTRACE_FRAME_REGS

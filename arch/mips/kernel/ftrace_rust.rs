@@ -209,11 +209,11 @@ unsafe impl Trampolines for Mips {
         let start = (block as usize).wrapping_add(entry % SPAN);
         let page = start & PAGE_MASK;
         let before = page.wrapping_sub(block as usize);
-        let behind = page.wrapping_add(PAGE_SIZE) as *mut c_void;
+        let after = page.wrapping_add(PAGE_SIZE) as *mut c_void;
         // SAFETY: All pages but one of those that were allocated.
         unsafe {
             bindings::free_pages_exact(block, before);
-            bindings::free_pages_exact(behind, SPAN.wrapping_sub(before).wrapping_sub(PAGE_SIZE));
+            bindings::free_pages_exact(after, SPAN.wrapping_sub(before).wrapping_sub(PAGE_SIZE));
         }
 
         let trampoline = start.wrapping_add(ENTRY_OFFSET);
@@ -236,7 +236,7 @@ unsafe impl Trampolines for Mips {
     }
 
     unsafe fn free(trampoline: usize) {
-        // SAFETY: The page is that which `allocate` has kept.
+        // SAFETY: `allocate` has kept this page.
         unsafe { bindings::free_pages(trampoline & PAGE_MASK, 0) };
     }
 

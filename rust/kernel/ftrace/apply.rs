@@ -36,8 +36,8 @@ use core::{
 };
 
 impl Plan {
-    /// Does the changes. If one is refused, no more sites are turned on; `done` is increased by the
-    /// number of those that were.
+    /// Does the stores. If one fails, no further sites are turned on. Adds the number of sites that
+    /// were turned on to `done`.
     pub(super) fn apply<A: Arch>(
         &self,
         exclusive: &Exclusive<'_>,
@@ -52,12 +52,12 @@ impl Plan {
 }
 
 impl StoreList {
-    /// Does the changes, up to the first that is refused, all others too if `go_on` is set. `done`
-    /// is increased by the number of those that are done.
+    /// Does the stores up to the first that fails. Goes on after it if `go_on` is set. Adds the
+    /// number of stores that were done to `done`.
     ///
     /// # Safety
     ///
-    /// They are what ftrace asks for, one store for each site.
+    /// ftrace asks for these stores. There is one for each site.
     unsafe fn apply<A: Arch>(
         &self,
         exclusive: &Exclusive<'_>,
@@ -76,7 +76,7 @@ impl StoreList {
         result
     }
 
-    /// Takes the first `number` changes back.
+    /// Undoes the first `number` stores.
     ///
     /// # Safety
     ///
@@ -89,15 +89,14 @@ impl StoreList {
                 new: store.old,
                 ..*store
             };
-            // If one cannot be taken back, that is counted, and ftrace is about to learn of an
-            // error anyway.
+            // A failure is counted, and ftrace is about to learn of an error anyway.
             // SAFETY: The word was that of a call site when it was changed. There is one store.
             let _ = unsafe { modify_code::<A>(exclusive, A::WIDTH, &[back]) };
         }
     }
 }
 
-/// Does a part of some changes, see [`StoreList::apply`].
+/// Does the stores of a chunk, see [`StoreList::apply`].
 ///
 /// # Safety
 ///
@@ -127,7 +126,7 @@ unsafe fn apply_chunk<A: Arch>(
         if !go_on {
             break;
         }
-        // Those ahead of the faulty store may have been refused for its sake alone.
+        // `poke` does all stores or none. Those before the one that failed may succeed alone.
         let mut around = rest.splitn(2, |store| store.address == failed.address);
         for store in around.next().unwrap_or_default() {
             let _ = change(slice::from_ref(store));
@@ -137,7 +136,7 @@ unsafe fn apply_chunk<A: Arch>(
     result.map_err(|failed| (record(exclusive.locked(), failed.address), failed.error))
 }
 
-/// Does the changes that are not made yet one at a time, up to the first that is refused.
+/// Changes the sites that have not changed yet, one at a time, up to the first that fails.
 pub(super) fn apply_rest<A: Arch>(exclusive: &Exclusive<'_>, enable: bool) -> Result<(), Failure> {
     let mut result = Ok(());
     walk_updates(exclusive.locked(), enable, |records, request| {
@@ -156,7 +155,7 @@ pub(super) fn apply_rest<A: Arch>(exclusive: &Exclusive<'_>, enable: bool) -> Re
     result
 }
 
-/// Turns all sites off, whoever traces them.
+/// Turns all sites off.
 pub(super) fn turn_all_off<A: Arch>(exclusive: &Exclusive<'_>) {
     for record in records(exclusive.locked()) {
         // SAFETY: Records are valid by the invariants of `Locked`.
@@ -164,7 +163,7 @@ pub(super) fn turn_all_off<A: Arch>(exclusive: &Exclusive<'_>) {
         // SAFETY: It is the address of a record.
         if let Some(target) = unsafe { target_in(A::layout(rec.ip), rec.ip, State::On) } {
             let (from, to) = (SiteState::new(State::On, target), off::<A>(rec));
-            // If one cannot be turned off, that is counted.
+            // A failure is counted.
             // SAFETY: After an error, ftrace wants no site to be on.
             let _ = unsafe { modify_record::<A>(exclusive, rec, from, to) };
         }

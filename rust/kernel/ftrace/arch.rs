@@ -19,12 +19,12 @@ use crate::{
 ///
 /// # Safety
 ///
-/// The answers decide what is written to text:
+/// The answers decide which words are written to text:
 ///
-/// - [`layout`](Self::layout) returns the layout of what the compiler emitted at the site, the same
-///   for as long as the site exists.
-/// - [`target`](Self::target) returns an address to which control can go from the site in the way
-///   of its layout, and from where it gets to what was asked for.
+/// - [`layout`](Self::layout) returns the layout of the code that the compiler emitted at the site.
+///   The answer stays the same for as long as the site exists.
+/// - [`target`](Self::target) returns an address that the site can call by the instructions of its
+///   layout. From there, control gets to the address that was asked for.
 pub unsafe trait Arch: Machine + Sized + 'static {
     /// Name for messages.
     const NAME: &'static str;
@@ -37,20 +37,20 @@ pub unsafe trait Arch: Machine + Sized + 'static {
     /// It is always [`State::On`](site::State::On).
     const FUNC_CALL: Layout;
 
-    /// The layouts that sites have, all of one width.
+    /// The layouts that sites have. All are of one width.
     const LAYOUTS: &'static [&'static Layout];
 
     /// The registers that `struct __arch_ftrace_regs` always holds: their names in `struct pt_regs`
     /// and their offsets.
     const REGISTERS: &'static [(&'static CStr, usize)];
 
-    /// What is written to change a site.
+    /// The width of the store that changes a site.
     const WIDTH: Width = site::common_width(Self::LAYOUTS);
 
     /// Returns the layout of the site at `ip`, one of [`LAYOUTS`](Self::LAYOUTS).
     fn layout(ip: usize) -> &'static Layout;
 
-    /// Returns what the site of `rec` was compiled to call: the profiling function.
+    /// Returns the profiling function that the site of `rec` was compiled to call.
     fn mcount(rec: &dyn_ftrace) -> u32;
 
     /// Returns whether the site of `rec`, compiled to call `target`, calls the profiling function.
@@ -58,9 +58,10 @@ pub unsafe trait Arch: Machine + Sized + 'static {
         target == Self::mcount(rec)
     }
 
-    /// Returns what the site of `rec` must call to get to `address`: that, or a trampoline.
+    /// Returns what the site of `rec` must call to get to `address`: `address`, or a veneer or an
+    /// entry that gets there.
     ///
-    /// All sites between `_stext` and `_etext` call the same to get to an address that is within
-    /// their reach, unless their layout splits the target or they [keep](Layout::keeps_target) it.
+    /// The answer is the same for all sites between `_stext` and `_etext` that reach `address`,
+    /// unless their layout splits the target or they [keep](Layout::keeps_target) it.
     fn target(rec: &dyn_ftrace, address: usize) -> u32;
 }

@@ -16,7 +16,7 @@ pub struct Banner<A> {
 }
 
 impl<A: Arch> Banner<A> {
-    /// Counts the call sites, for which it can sleep; what prints the banner cannot.
+    /// Counts the call sites. This can sleep, printing the banner cannot.
     pub fn prepare() -> Self {
         Self {
             sites: census::<A>().known(),

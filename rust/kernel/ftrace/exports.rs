@@ -84,7 +84,7 @@ macro_rules! ftrace_hooks {
             unsafe { $crate::ftrace::update::replace_code::<$arch>(&locked, enable != 0) };
         }
 
-        /// StoreList all sites as `command` says.
+        /// Changes all sites as `command` says.
         ///
         /// # Safety
         ///

@@ -2,7 +2,7 @@
 
 //! The function graph tracer: hooking the return of a traced function.
 
-/// Returns whether returns may not be hooked: for the current task, or any more at all.
+/// Returns whether returns may not be hooked: ftrace has given up, or the task is paused.
 fn graph_is_off() -> bool {
     // SAFETY: May be called from any context.
     if unsafe { bindings::ftrace_graph_is_dead() } {
@@ -17,12 +17,12 @@ fn graph_is_off() -> bool {
 /// `ftrace_graph_func()`: makes the function that is traced at `ip` return to
 /// `return_to_handler`.
 ///
-/// `return_address` is where its return address will be read from. `frame` stands for that: the
-/// unwinder finds the address again by it, and some architectures compare it on return.
+/// The function will read its return address from `return_address`. `frame` identifies it: the
+/// unwinder finds the address by it, and some architectures compare it on return.
 ///
 /// # Safety
 ///
-/// Called on entry of a function, of whose caller `return_address` is. `fregs` are its registers.
+/// Called on entry of a function. `return_address` is in its caller, `fregs` are its registers.
 pub unsafe fn hook_return(
     return_address: &mut usize,
     frame: usize,

@@ -2,8 +2,8 @@
 
 //! The hooks that change one site.
 //!
-//! A hook takes over from ftrace that `ftrace_lock` is held ([`Locked`](super::text::Locked)), and
-//! that no other CPU executes the site ([`Exclusive`]).
+//! ftrace promises that `ftrace_lock` is held ([`Locked`](super::text::Locked)) and that no other
+//! CPU executes the site ([`Exclusive`]).
 
 use super::{
     arch::Arch,
@@ -53,7 +53,7 @@ pub unsafe fn init_nop<A: Arch>(
     };
     let init = || {
         let (ip, layout) = (usize_as_u32(rec.ip), A::layout(rec.ip));
-        // The table is the module's. ftrace itself looks at that of the kernel.
+        // The record comes from a table of the module. ftrace itself checks the kernel's table.
         // SAFETY: By the safety requirements.
         if !module.is_null() && !unsafe { bindings::within_module_text(rec.ip, module) } {
             pr_err!("ftrace: {ip:#x} is not in the module's text\n");
@@ -69,16 +69,17 @@ pub unsafe fn init_nop<A: Arch>(
         stores
             .add_found(layout, ip, &words, off::<A>(rec))
             .map_err(|error| refuse(error.into()))?;
-        // SAFETY: The words are those of a call site, which nothing has executed yet: otherwise it
-        // would not be as the compiler left it.
+        // SAFETY: The words are those of a call site. Nothing has executed it yet: it is as the
+        // compiler left it.
         unsafe { modify_code::<A>(exclusive, stores.width(), &stores) }?;
         Ok(())
     };
     report(exclusive.locked(), init())
 }
 
-/// Returns why the site at `ip`, which holds `words`, is refused: it does not call `mcount` as the
-/// compiler does. Logs what it should hold, since `ftrace_bug()` shows the word at `ip` alone.
+/// Returns the error for the site at `ip`: its `words` do not call `mcount` as the compiler does.
+///
+/// Logs all words that were expected. `ftrace_bug()` shows the word at `ip` alone.
 #[cold]
 fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> PatchError {
     let Layout {
@@ -108,7 +109,7 @@ fn explain(layout: &Layout, ip: u32, words: &[u32; MAX_WORDS], mcount: u32) -> P
 ///
 /// # Safety
 ///
-/// `rec` is a record of ftrace, which asks for this.
+/// `rec` is a record of ftrace, and ftrace asks for this change.
 pub unsafe fn make_nop<A: Arch>(
     exclusive: &Exclusive<'_>,
     rec: &dyn_ftrace,

@@ -2,7 +2,7 @@
 
 //! Encoders and decoders of the instructions that a call site can hold.
 //!
-//! Every instruction is the value that the processor decodes, not the bytes in memory. Addresses
+//! Every instruction is the value that the CPU decodes, not the bytes in memory. Addresses
 //! are virtual and 32 bits wide, offsets are in bytes. An encoder returns [`None`] for what the
 //! instruction cannot express, so a branch that cannot reach its target cannot be built.
 //!

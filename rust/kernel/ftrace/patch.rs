@@ -34,11 +34,11 @@ use crate::{
 };
 use core::ptr;
 
-/// Changes text, as [`text::poke`] does: the one function through which all changes go.
+/// Changes text as [`text::poke`] does, and counts the result. All changes go through here.
 ///
 /// # Safety
 ///
-/// That of [`text::poke`].
+/// As for [`text::poke`].
 pub(super) unsafe fn modify_code<M: Machine>(
     exclusive: &Exclusive<'_>,
     width: Width,
@@ -71,7 +71,7 @@ pub(super) unsafe fn modify_site<M: Machine>(
     Ok(())
 }
 
-/// Returns what C takes for `result`, and tells `ftrace_bug()` what was expected.
+/// Returns the error number of `result`, and tells `ftrace_bug()` which word was expected.
 pub(super) fn report(_locked: &Locked, result: Result<(), PatchError>) -> c_int {
     static EXPECTED: Atomic<u32> = Atomic::new(0);
 
@@ -90,14 +90,16 @@ pub(super) fn report(_locked: &Locked, result: Result<(), PatchError>) -> c_int 
         Err(PatchError::Unreadable) => (EFAULT, ptr::null()),
         Err(PatchError::Unwritable) => (EPERM, ptr::null()),
     };
-    // SAFETY: By the invariants of `Locked`, nobody else uses it: `ftrace_bug()`, which reads it
-    // next, is called with `ftrace_lock` held too. What it points to is static.
+    // SAFETY: By the invariants of `Locked`, nobody else uses the pointer: `ftrace_bug()` reads it
+    // with `ftrace_lock` held too. It points to a static, or to nothing.
     unsafe { bindings::ftrace_expected = expected };
     error.to_errno()
 }
 
-/// Returns what the site of `rec` holds when it is off. The part of a target that it may hold is
-/// that of `ftrace_caller`, whatever it calls when it is on.
+/// Returns the state of the site of `rec` when it is off.
+///
+/// A site that is off may hold a part of a target. This is a part of `ftrace_caller`, whatever the
+/// site calls when it is on.
 pub(super) fn off<A: Arch>(rec: &dyn_ftrace) -> SiteState {
     let entry = bindings::ftrace_caller as *const () as usize;
     SiteState::new(State::Off, A::target(rec, entry))
@@ -107,8 +109,7 @@ pub(super) fn off<A: Arch>(rec: &dyn_ftrace) -> SiteState {
 ///
 /// # Safety
 ///
-/// `ip` is an address at which text can lie: that of a record, of an entry or of a trampoline. It
-/// need not be mapped.
+/// `ip` is the address of a record, of an entry or of a trampoline. It need not be mapped.
 #[inline]
 pub(super) unsafe fn read_site(layout: &Layout, ip: usize) -> Result<[u32; MAX_WORDS], PatchError> {
     let mut words = [0; MAX_WORDS];

@@ -24,24 +24,24 @@ use crate::{
     prelude::*, //
 };
 
-/// The changes that ftrace asks for, made ready while all CPUs still run.
+/// The stores that ftrace's request takes, computed while all CPUs run.
 ///
 /// # Invariants
 ///
-/// - Each store is to the word at the recorded address of a site of ftrace, and is what ftrace asks
-///   for there. There is no second one for the site.
-/// - The [`Locked`] with which the plan was made exists until it is done: neither records nor sites
-///   change in between. The records are those of the sites after the change already.
+/// - Each store is to the word at the recorded address of a site of ftrace, and does what ftrace
+///   asks for. A site has no second store.
+/// - The [`Locked`] with which the plan was made exists until the plan is done, so neither records
+///   nor sites change in between. The records already describe the sites after the change.
 pub(super) struct Plan {
-    /// Of the sites that are to be turned on.
+    /// The stores that turn sites on.
     pub(super) calls: StoreList,
-    /// Of all others.
+    /// All other stores.
     pub(super) others: StoreList,
-    /// Whether this is all, that is, memory did not run out.
+    /// Whether the plan has all sites: memory did not run out.
     pub(super) is_whole: bool,
     /// The first site that cannot be changed.
     pub(super) failure: Option<Failure>,
-    /// What the last site that changed as all in [`core_text`] do was asked for, and its change.
+    /// The last request whose transition other sites in [`core_text`] can reuse.
     last: Option<(Request, Transition)>,
 }
 
@@ -49,9 +49,9 @@ pub(super) struct Plan {
 unsafe impl Sync for Plan {}
 
 impl Plan {
-    /// Makes ready what has to change, a part of it if memory runs out.
+    /// Computes the plan. It is not whole if memory runs out.
     pub(super) fn new<A: Arch>(locked: &Locked, enable: bool) -> Self {
-        // INVARIANT: There are no stores yet; `add` adds those that `walk_updates` tells it.
+        // INVARIANT: There are no stores yet. `add` adds those that `walk_updates` asks for.
         let mut plan = Self {
             calls: StoreList(KVec::new()),
             others: StoreList(KVec::new()),
@@ -65,8 +65,8 @@ impl Plan {
         plan
     }
 
-    /// Adds changes of sites that change alike, as many as there is memory for, and returns their
-    /// number.
+    /// Adds the sites of `records`, which change alike, until memory runs out. Returns how many it
+    /// added.
     fn add<A: Arch>(&mut self, records: &[dyn_ftrace], request: Request) -> usize {
         let mut rest = records;
         loop {
@@ -79,7 +79,7 @@ impl Plan {
                 let added = list.push_run::<A>(rest, &transition);
                 rest = rest.get(added..).unwrap_or_default();
             }
-            let Some((rec, behind)) = rest.split_first() else {
+            let Some((rec, after)) = rest.split_first() else {
                 break;
             };
             let Ok(chunk) = list.chunk_with_room() else {
@@ -100,21 +100,21 @@ impl Plan {
                     self.failure.get_or_insert((rec, error));
                 }
             }
-            rest = behind;
+            rest = after;
         }
         records.len().wrapping_sub(rest.len())
     }
 }
 
-/// Stores to sites, one for each, in the order of the records, that is, mostly of their addresses.
+/// Stores to sites, one for each, in the order of the records, mostly that of the addresses.
 ///
-/// In parts of a page: `vmalloc` memory would be read through the TLB while CPUs are stopped,
-/// and all TLBs would have to forget it afterwards.
+/// They are in chunks of a page. Memory of `vmalloc` would be read through the TLB while CPUs are
+/// stopped, and all TLBs would have to be flushed afterwards.
 pub(super) struct StoreList(pub(super) KVec<Chunk>);
 
-/// A part of some changes.
+/// A page of stores.
 pub(super) struct Chunk {
-    /// Room for the stores of the chunk.
+    /// Room for the stores.
     stores: KVec<Store>,
     /// Their number.
     len: usize,
@@ -142,7 +142,7 @@ impl Chunk {
         self.stores.get_mut(self.len..).unwrap_or_default()
     }
 
-    /// Adds a store, for which there is room.
+    /// Adds a store. There must be room for it.
     fn push(&mut self, store: Store) {
         if let Some(free) = self.free().first_mut() {
             *free = store;
@@ -150,8 +150,8 @@ impl Chunk {
         }
     }
 
-    /// Adds `transition` of the first of the sites of `records`, those that can make it, as long
-    /// as there is room. Returns their number.
+    /// Adds `transition` for the first of `records`, while they can make it and there is room.
+    /// Returns their number.
     fn fill_run(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
         let free = self.free();
         let number = free.len().min(records.len());
@@ -178,9 +178,9 @@ impl StoreList {
         self.0.last_mut().ok_or(ENOMEM)
     }
 
-    /// Adds `transition` of the first of the sites of `records`, those in [`core_text`] that can
-    /// make it and do not [keep](super::site::Layout::keeps_target) their target, as long as there
-    /// is memory. Returns their number.
+    /// Adds `transition` for the first of `records`, while they can make it, lie in [`core_text`]
+    /// and do not [keep](super::site::Layout::keeps_target) their target, and there is memory.
+    /// Returns their number.
     fn push_run<A: Arch>(&mut self, records: &[dyn_ftrace], transition: &Transition) -> usize {
         let text = core_text();
         let is_there = records.first().is_some_and(|rec| rec.ip >= text.start);

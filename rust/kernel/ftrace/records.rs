@@ -44,9 +44,8 @@ pub(super) fn core_text() -> Range<usize> {
 /// Returns whether an address is in the image of the kernel, `.init.text` included. Modules are
 /// elsewhere.
 ///
-/// The addresses are those that the linker gave. What `core_kernel_text()` says of `.init.text`
-/// changes before the last change of a site there: when a kprobe that the command line asks for is
-/// removed from it.
+/// The addresses come from the linker. `core_kernel_text()` changes its answer for `.init.text` too
+/// early: a site there still changes when a kprobe of the command line is removed from it.
 #[inline]
 pub fn is_in_image(address: usize) -> bool {
     let start = &raw const bindings::_stext as usize;

@@ -30,8 +30,8 @@ use core::slice;
 /// The record of a site that cannot be changed, and why.
 pub(super) type Failure = (*const dyn_ftrace, PatchError);
 
-/// What ftrace asks for a site: `update` is one of `FTRACE_UPDATE_*`, `old` and `new` are what the
-/// site calls before and after, as far as it calls something.
+/// The change that ftrace asks for: `update` is one of `FTRACE_UPDATE_*`. The site calls `old`
+/// before and `new` after, unless it is off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Request {
     update: c_int,
@@ -40,8 +40,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Returns whether a site that holds `from` before and `to` after calls nothing in place of
-    /// what was asked for.
+    /// Returns whether a site that goes from `from` to `to` calls the very addresses that were
+    /// asked for, not a veneer or an entry in their place.
     fn calls_as_asked(self, from: SiteState, to: SiteState) -> bool {
         let is = |site: SiteState, address| {
             site.state == State::Off || site.target == usize_as_u32(address)
@@ -54,7 +54,7 @@ impl Request {
         self.update.cast_unsigned() == bindings::FTRACE_UPDATE_MAKE_CALL
     }
 
-    /// Returns what the site of `rec` holds before and after.
+    /// Returns the states of the site of `rec` before and after.
     pub(super) fn site_states<A: Arch>(
         self,
         rec: &dyn_ftrace,
@@ -68,8 +68,10 @@ impl Request {
         }
     }
 
-    /// Returns the store that changes the site of `rec`, [`None`] if that takes none, and how the
-    /// words of all sites in [`core_text`] change if this one is there and changes as they do.
+    /// Returns the store that changes the site of `rec`, [`None`] if that takes none.
+    ///
+    /// Also returns a [`Transition`] if other sites in [`core_text`] can reuse it for the same
+    /// request.
     #[inline(never)]
     pub(super) fn plan_site<A: Arch>(
         self,
@@ -88,8 +90,11 @@ impl Request {
     }
 }
 
-/// Hands over the records whose sites have to change, in runs that change alike, each in the order
-/// of the sites. Updates as many of each run as `f` returns; ends where those are not all.
+/// Calls `f` for runs of records whose sites have to change alike. A run is in the order of the
+/// sites.
+///
+/// `f` returns how many records of the run it has dealt with. These are updated. The walk ends if
+/// they are not all.
 pub(super) fn walk_updates<F>(_locked: &Locked, enable: bool, mut f: F)
 where
     F: FnMut(&[dyn_ftrace], Request) -> usize,

@@ -3,17 +3,17 @@
 //! Layouts of the call sites that the compiler emits for ftrace.
 //!
 //! A [`Layout`] is a table: a row for each instruction word of a site, a column for each state.
-//! The patcher, the tests and the documentation all read the same tables. What is called a word
-//! here is a halfword in a layout of which that is the [`Width`].
+//! The backend, the tests and the documentation all read the same tables. A "word" is a halfword
+//! if the layout's [`Width`] is [`Width::Half`].
 //!
-//! The rule that they obey: [`State::Off`] and [`State::On`] differ in one word, the one at the
-//! recorded address. `stop_machine()` stops processors, not tasks; a task that was preempted
-//! between two words of a site goes on there after the change. With a single aligned store there
-//! is nothing between. [`Layout::assert_one_store`] checks this at compile time.
+//! All layouts obey one rule: [`State::Off`] and [`State::On`] differ in one word, the one at the
+//! recorded address. `stop_machine()` stops CPUs, not tasks. A task that was preempted between two
+//! words of a site goes on there after the change. One aligned store has no "between".
+//! `Layout::assert_one_store()` checks the rule at compile time.
 //!
-//! Targets are values of pointers to functions: bit 0 is set for T32 code.
+//! A target is the value of a pointer to a function: bit 0 is set for T32 code.
 //!
-//! Nothing here uses the `kernel` crate: the same file is compiled into the host tests.
+//! Nothing here uses the `kernel` crate: the host tests compile the same files.
 
 mod arm;
 mod layout;

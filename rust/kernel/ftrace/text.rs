@@ -2,9 +2,9 @@
 
 //! Reading and writing kernel text.
 //!
-//! [`poke`] is the only function that stores to text. Whoever calls it shows two tokens: a
-//! [`Locked`] says that ftrace has called, an [`Exclusive`] that no other CPU executes the words
-//! meanwhile.
+//! [`poke`] is the only function that stores to text. Its caller shows a token: [`Exclusive`] says
+//! that no other CPU executes the words meanwhile. It contains a [`Locked`], which says that ftrace
+//! has called the backend.
 
 use super::site::{
     EncodeError,
@@ -23,7 +23,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// Number of pages that are written at a time; a site lies in no more.
+/// Number of pages that are written at a time. No site lies in more.
 pub const MAX_PAGES: usize = 2;
 
 /// Proof that ftrace has called the backend.
@@ -38,7 +38,7 @@ pub const MAX_PAGES: usize = 2;
 pub struct Locked(());
 
 impl Locked {
-    /// Takes over that ftrace holds `ftrace_lock`.
+    /// Takes the caller's word that ftrace holds `ftrace_lock`.
     ///
     /// Each hook that ftrace calls does this once.
     ///
@@ -55,8 +55,8 @@ impl Locked {
 ///
 /// # Invariants
 ///
-/// While one exists, so does a [`Locked`], and no other CPU executes the words for which its holder
-/// uses it: either all other CPUs are stopped, or nothing leads to these words yet.
+/// While one exists, so does a [`Locked`], and no other CPU executes the words that its holder
+/// changes: all other CPUs are stopped, or nothing leads to these words yet.
 pub struct Exclusive<'a>(&'a Locked);
 
 impl<'a> Exclusive<'a> {
@@ -66,12 +66,12 @@ impl<'a> Exclusive<'a> {
         Self(locked)
     }
 
-    /// Takes over that no other CPU executes what is going to be changed.
+    /// Takes the caller's word that no other CPU executes what is going to be changed.
     ///
     /// # Safety
     ///
-    /// Until the token is dropped, it is used for words only that no other CPU executes, since it
-    /// is stopped or nothing leads to them yet.
+    /// Until the token is dropped, it is used only for words that no other CPU executes: all other
+    /// CPUs are stopped, or nothing leads to these words yet.
     pub unsafe fn assume(locked: &'a Locked) -> Self {
         // INVARIANT: By the safety requirements.
         Self(locked)
@@ -83,30 +83,30 @@ impl<'a> Exclusive<'a> {
     }
 }
 
-/// What storing to text takes on an architecture.
+/// How an architecture stores to text.
 ///
 /// # Safety
 ///
-/// [`map`](Self::map) returns an address that is valid for loads from and stores to the page,
-/// on this CPU, until interrupts are turned on or [`unmap`](Self::unmap) is called with the
-/// same index; or it returns one for which loads, or stores, fault.
+/// [`map`](Self::map) returns an address that this CPU can load from and store to, until interrupts
+/// are turned on or [`unmap`](Self::unmap) is called with the same index. If it returns another
+/// address, loads from it or stores to it fault.
 ///
 /// [`flush_icache`](Self::flush_icache) calls nothing that ftrace can trace.
 pub unsafe trait Machine {
-    /// Returns the start of a page through which the page of the text word at `address` can be
-    /// written.
+    /// Returns the alias of the page of the text word at `address`: the start of a page through
+    /// which it can be written.
     ///
-    /// At most one page at a time for each `index` below [`MAX_PAGES`].
+    /// At most one page is mapped at a time for each `index` below [`MAX_PAGES`].
     fn map(address: usize, index: usize, irq: &LocalInterruptDisabled) -> Result<usize>;
 
-    /// Ends the use of `alias`, which [`map`](Self::map) returned for an index.
+    /// Ends the use of `alias`, which [`map`](Self::map) returned for `index`.
     fn unmap(alias: usize, index: usize, irq: &LocalInterruptDisabled);
 
-    /// Makes `stores` the instructions that this CPU executes. Other CPUs have to
-    /// [`sync_core`](Self::sync_core) yet.
+    /// Makes this CPU fetch the words that `stores` wrote. Other CPUs still have to call
+    /// [`sync_core`](Self::sync_core).
     fn flush_icache(stores: &[Store]);
 
-    /// Makes this CPU execute what was stored and published before, wherever that was.
+    /// Makes this CPU fetch what was stored and flushed before, on whichever CPU.
     fn sync_core();
 
     /// Reads the instruction word at `address` without being ready for a fault.
@@ -153,18 +153,18 @@ pub enum PatchError {
     UnknownUpdate,
     /// A word cannot be read.
     Unreadable,
-    /// A word is not what it must be before the change; this is what it must be.
+    /// A word is not what it must be before the change. This is what it must be.
     Unexpected(u32),
     /// A word cannot be written.
     Unwritable,
 }
 
-/// A word that could not be changed.
+/// A store that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailedStore {
-    /// Its address.
+    /// The address of the word.
     pub address: u32,
-    /// Why it could not be changed.
+    /// Why it failed.
     pub error: PatchError,
 }
 
@@ -206,13 +206,13 @@ pub unsafe fn read(address: u32, width: Width) -> Result<u32, PatchError> {
     }
 }
 
-/// Stores to the words of one page, in the order in which they are done, and the alias of the page.
+/// Stores to the words of one page, in their order, and the alias of the page.
 ///
 /// # Invariants
 ///
 /// - All stores are to aligned words of one page, and each word is what it must be before.
-/// - `distance` is what to add to a text address of the page to get to its alias, which `M` has
-///   returned for `index`, and which is released when this is dropped.
+/// - A text address of the page plus `distance` is an address in its alias. `M` has returned the
+///   alias for `index`. It is unmapped when this is dropped.
 struct Page<'a, M: Machine> {
     width: Width,
     first: &'a Store,
@@ -249,8 +249,8 @@ impl<'a, M: Machine> Page<'a, M> {
         unsafe { read(first.address, width) }.map_err(|error| first.failed(error))?;
         let alias =
             M::map(address, index, irq).map_err(|_| first.failed(PatchError::Unwritable))?;
-        // INVARIANT: The alias is released when the page is dropped. It has no stores but the first
-        // one so far, which is aligned, and with which nothing is done before it is compared below.
+        // INVARIANT: Dropping the page unmaps the alias. The first store is the only one so far. It
+        // is aligned, and it is compared below before anything is done with it.
         let mut page = Self {
             width,
             first,
@@ -380,17 +380,17 @@ impl<M: Machine> Drop for Page<'_, M> {
     }
 }
 
-/// Does the first of `stores`, those before the first one in a third page: all of these or none.
-/// Returns their number, which is 0 only if there are no stores. Each of them writes a `width`.
+/// Does the first of `stores`, up to a third page: all of these or none. Each has this `width`.
+/// Returns their number. It is 0 only if there are no stores.
 ///
-/// Each word is compared before the first store. Between the first store and the moment when this
-/// CPU executes the new words, nothing runs that ftrace can trace.
+/// Each word is compared before the first store. From the first store until this CPU fetches the
+/// new words, nothing runs that ftrace can trace.
 ///
 /// # Safety
 ///
-/// The stores are to words of call sites, entries or trampolines, and do to them what ftrace asked
-/// for. No task that goes on later can observe that more than one word of a site changes: either
-/// there is only one store for each site or the sites are not in use yet.
+/// The stores are to words of call sites, entries or trampolines, and do what ftrace asked for. No
+/// task can observe that more than one word of a site changes: there is only one store for each
+/// site, or the sites are not in use yet.
 #[inline(never)] // The audit of the object code starts from it.
 pub unsafe fn poke<M: Machine>(
     _exclusive: &Exclusive<'_>,
@@ -399,11 +399,11 @@ pub unsafe fn poke<M: Machine>(
 ) -> Result<usize, FailedStore> {
     let irq = local_interrupt_disable();
     // SAFETY: The stores are to text by the safety requirements. By the invariants of `Exclusive`
-    // and `Locked`, nobody else changes text, for which the aliases are.
+    // and `Locked`, nobody else changes text, so nobody else uses the aliases.
     let Some((page, rest)) = unsafe { Page::<M>::open(width, stores, 0, &irq) }? else {
         return Ok(0);
     };
-    // SAFETY: The stores are to text, for which the other alias is too.
+    // SAFETY: As for the first page. This one has another index.
     let (next, rest) = match unsafe { Page::<M>::open(width, rest, 1, &irq) }? {
         Some((next, rest)) => (Some(next), rest),
         None => (None, rest),
@@ -432,7 +432,7 @@ pub unsafe fn poke<M: Machine>(
         Ok(number)
     };
     let result = put();
-    // After a failure too: what was stored before it and taken back may have been fetched.
+    // After a failure too: this CPU may have fetched a word that was stored and restored.
     M::flush_icache(stores);
     result
 }

@@ -2,14 +2,14 @@
 
 //! Trampolines: entries that serve one ops each.
 //!
-//! `ftrace_caller` cannot know whose function it is called from, so it has all ops asked as soon as
-//! there are two of them, or one that may be freed. A function that a single ops traces calls the
-//! trampoline of that ops instead (`FTRACE_FL_TRAMP`), and from there the ops directly, whatever
-//! else is traced.
+//! `ftrace_caller` cannot know which ops traces the function that called it. So it asks all ops as
+//! soon as there are two of them, or one that may be freed. A function that a single ops traces
+//! calls the trampoline of that ops instead (`FTRACE_FL_TRAMP`). The trampoline calls the ops
+//! directly.
 //!
-//! A trampoline that is on holds the address of its ops in two instructions. They are written
-//! while no site calls it and no task is in it: ftrace has waited for all tasks before it lets go
-//! of a trampoline. What it calls is read from `ops->func`, which ftrace may change any time.
+//! Two instructions of a trampoline hold the address of its ops. They are written while no site
+//! calls it and no task is in it: ftrace waits for all tasks before it frees a trampoline. The
+//! trampoline loads its callee from `ops->func`, because ftrace may change that at any time.
 
 use super::{
     arch::Arch,
@@ -43,10 +43,9 @@ use core::ptr;
 ///
 /// # Safety
 ///
-/// - [`allocate`](Self::allocate) returns the address of code that is what the layouts and offsets
-///   say, off, and to which nothing leads. It stays so until [`free`](Self::free).
-/// - A call of a trampoline that is on and calls what it should gets there and back as one of
-///   `ftrace_caller` does.
+/// - [`allocate`](Self::allocate) returns the address of code that the layouts and offsets
+///   describe. It is off, and nothing leads to it. It exists until [`free`](Self::free).
+/// - A trampoline that is on preserves registers as `ftrace_caller` does.
 pub unsafe trait Trampolines: Arch {
     /// Layout of the instructions that hold the address of the ops.
     const OPS: Layout;
@@ -63,7 +62,7 @@ pub unsafe trait Trampolines: Arch {
     /// Bytes from the start of a trampoline to its end.
     const SIZE: usize;
 
-    /// The ops with one of these flags are entered otherwise.
+    /// An ops with one of these flags gets no trampoline.
     const NO_TRAMPOLINE_FLAGS: u32;
 
     /// Returns a trampoline that is off, which nothing executes, [`None`] if there is none left.
@@ -126,10 +125,10 @@ unsafe fn call_of<A: Trampolines>(trampoline: usize) -> Result<SiteState, PatchE
     Ok(target.map_or(OFF, |target| SiteState::new(State::On, target)))
 }
 
-/// What a trampoline that serves no ops holds, and a call of `ops->func`.
+/// A trampoline that serves no ops, and a call of `ops->func`.
 const OFF: SiteState = SiteState::new(State::Off, 0);
 
-/// Returns what the trampoline of `ops` holds.
+/// Returns the state of the trampoline of `ops`.
 fn on(ops: *mut ftrace_ops) -> SiteState {
     SiteState::new(State::On, usize_as_u32(ops as usize))
 }
@@ -175,7 +174,7 @@ pub unsafe fn update<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
         }
         return;
     }
-    // The records of an ops that is registered without a trampoline say so.
+    // The records of a registered ops say whether it has a trampoline.
     if has(bindings::FTRACE_OPS_FL_ENABLED | bindings::FTRACE_OPS_FL_STUB | A::NO_TRAMPOLINE_FLAGS)
     {
         return;

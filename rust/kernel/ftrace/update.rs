@@ -70,8 +70,8 @@ pub unsafe fn update_code<A: Arch>(locked: &Locked, command: c_int) {
     }
 }
 
-/// `ftrace_replace_code()`: turns sites on or off as their records ask for, all of them off unless
-/// `enable` is set.
+/// `ftrace_replace_code()`: turns sites on or off as their records ask for. Turns all of them off
+/// unless `enable` is set.
 ///
 /// # Safety
 ///
@@ -82,9 +82,9 @@ pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
     let window = PLAN.get(locked);
     let exclusive = window.map_or(&assumed, |window| window.exclusive);
     let plan = window.and_then(|window| window.plan);
-    // ftrace disables itself if a site cannot be changed, and an ops that was about to be
-    // registered is not then: no site may call it. One that was about to be unregistered may be
-    // freed: all sites but the bad one must leave it.
+    // If a site cannot be changed, ftrace disables itself. An ops that was about to be registered
+    // is not registered then: no site may call it. An ops that was about to be unregistered may be
+    // freed: no site but the bad one may call it.
     let mut done = 0;
     let mut result = plan.map_or(Ok(()), |plan| plan.apply::<A>(exclusive, &mut done));
     let whole = plan.filter(|plan| plan.is_whole);
@@ -95,7 +95,7 @@ pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
         match whole {
             // SAFETY: `done` is the number of those that were done.
             Some(plan) => unsafe { plan.calls.undo::<A>(exclusive, done) },
-            // Nobody knows any more which sites were on before.
+            // It is not known which sites this request has turned on.
             None => turn_all_off::<A>(exclusive),
         }
         // SAFETY: `record` is a record of ftrace, or null.
@@ -103,22 +103,22 @@ pub unsafe fn replace_code<A: Arch>(locked: &Locked, enable: bool) {
     }
 }
 
-/// A plan while its changes are being made.
+/// The plan that is being applied while CPUs are stopped.
 struct Window<'a> {
     plan: Option<&'a Plan>,
     exclusive: &'a Exclusive<'a>,
 }
 
-/// Where `arch_ftrace_update_code()` leaves what `ftrace_replace_code()` finds, which C calls with
+/// Where `arch_ftrace_update_code()` leaves the plan for `ftrace_replace_code()`. C calls that with
 /// no argument of ours.
 ///
 /// # Invariants
 ///
-/// Null, or a window that exists until this is null again. It is used only where a [`Locked`]
+/// Null, or a window that exists until this is null again. It is used only while a [`Locked`]
 /// exists.
 struct PlanSlot(Atomic<*const Window<'static>>);
 
-/// The plan that is being carried out.
+/// The plan that is being applied.
 static PLAN: PlanSlot = PlanSlot::new();
 
 impl PlanSlot {

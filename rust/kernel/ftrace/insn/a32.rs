@@ -7,7 +7,7 @@
 /// `nop`, the architected hint.
 ///
 /// Unlike `mov r0, r0` it belongs to the instructions that may be exchanged for `bl` while
-/// another processor executes them (DDI 0406, A3.5.4).
+/// another CPU executes them (DDI 0406, A3.5.4).
 pub const NOP: u32 = 0xe320_f000;
 
 /// `mov ip, lr`.

@@ -40,8 +40,8 @@ use crate::{
 };
 use core::ptr;
 
-/// StoreList a site of which it calls the function between the store and its publication: a worse
-/// moment than any at which what changes text may call a function that can be traced.
+/// Changes a site, and calls its function between the store and the flush. This moment is worse
+/// than any at which the code that changes text may call a function that can be traced.
 struct InUse;
 
 /// The function, and what it returned last.
@@ -92,8 +92,8 @@ mod tests {
         let layout = arch::MODULE;
         let (off, on) = (site_state(State::Off), site_state(State::On));
 
-        for behind_line in [256, PAGE_SIZE] {
-            let ip = usize_as_u32(text.at(behind_line)) - layout.width.size();
+        for after_line in [256, PAGE_SIZE] {
+            let ip = usize_as_u32(text.at(after_line)) - layout.width.size();
             let mut site = Site(dyn_ftrace {
                 ip: ip as usize,
                 ..Default::default()
@@ -123,9 +123,9 @@ mod tests {
                 // test runs on have such caches, so memory holds what they would.
                 let new = site.words();
                 for boundary in 1..layout.words.len() {
-                    for (ahead, behind) in [(old, new), (new, old)] {
-                        let mut seen = ahead;
-                        seen[boundary..].copy_from_slice(&behind[boundary..]);
+                    for (first, second) in [(old, new), (new, old)] {
+                        let mut seen = first;
+                        seen[boundary..].copy_from_slice(&second[boundary..]);
                         site.write(&seen);
                         flush();
                         InUse::call(3);

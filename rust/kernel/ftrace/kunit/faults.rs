@@ -58,7 +58,7 @@ unsafe impl Machine for Broken {
             (0, 1) | (_, 3) => Ok(page),
             (_, 2) => Err(EFAULT),
             (_, 4) => Ok(page + PAGE_SIZE),
-            // The page behind the memory of a `Text`.
+            // The page after the memory of a `Text`.
             (0, _) => Ok(page + Text::SIZE),
             (_, _) => Ok(page + PAGE_SIZE),
         }
@@ -158,8 +158,8 @@ mod tests {
             }
 
             // The word of a third page, which is not mapped, has its turn later.
-            let [before, behind] = [address(PAGE_SIZE) - 8, address(2 * PAGE_SIZE)];
-            let stores = [store(before), store(first), store(second), store(behind)];
+            let [before, after] = [address(PAGE_SIZE) - 8, address(2 * PAGE_SIZE)];
+            let stores = [store(before), store(first), store(second), store(after)];
             BROKEN_AFTER.store(3, Relaxed);
             assert_eq!(apply::<Broken>(width, &stores), Ok(3));
             for address in [before, first, second] {

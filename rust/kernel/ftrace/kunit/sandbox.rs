@@ -148,7 +148,7 @@ impl Site {
         }
     }
 
-    /// Calls `hook` as ftrace does: with all processors stopped.
+    /// Calls `hook` as ftrace does: with all CPUs stopped.
     pub(super) fn call(
         &mut self,
         hook: impl FnOnce(*mut dyn_ftrace) -> c_int + Send,

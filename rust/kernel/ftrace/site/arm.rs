@@ -17,8 +17,8 @@ use super::{
 
 /// A32, `-pg`: `push {lr}; bl __gnu_mcount_nc`.
 ///
-/// `lr` still holds the return address at the site, so the site hands it over in `ip` instead of
-/// on the stack and has nothing to undo when it is off.
+/// At the site, `lr` still holds the return address. So the site passes it in `ip` instead of on
+/// the stack. When the site is off, there is nothing to undo.
 pub const A32_MCOUNT: Layout = Layout {
     name: "a32-mcount",
     width: Width::Word,
@@ -40,9 +40,9 @@ pub const A32_MCOUNT: Layout = Layout {
 
 /// T32, `-pg`: `push {lr}; bl __gnu_mcount_nc`.
 ///
-/// What [`A32_MCOUNT`] is, but `bl` can lie across any boundary. Its second halfword is that of the
-/// call whether the site is on or off, so that only the first one changes. It can call different
-/// targets only if these have that halfword in common.
+/// As [`A32_MCOUNT`], but `bl` can lie across any boundary. The second halfword of `bl` stays when
+/// the site is off, so that only the first one changes. One store can replace a target by another
+/// only if both have the same second halfword.
 pub const T32_MCOUNT: Layout = Layout {
     name: "t32-mcount",
     width: Width::Half,
@@ -68,7 +68,7 @@ pub const T32_MCOUNT: Layout = Layout {
     ],
 };
 
-/// A32, `-fpatchable-function-entry`: two instructions ahead of a function's own.
+/// A32, `-fpatchable-function-entry`: two instructions before a function's own.
 pub const A32_PADS: Layout = Layout {
     name: "a32-pads",
     width: Width::Word,
@@ -88,9 +88,9 @@ pub const A32_PADS: Layout = Layout {
     ],
 };
 
-/// T32, `-fpatchable-function-entry`: four halfwords ahead of a function's own, on a word boundary.
+/// T32, `-fpatchable-function-entry`: four halfwords before a function's own, on a word boundary.
 ///
-/// What is patched is one instruction, on or off, so that no task can be within it.
+/// The patched word is one instruction, on or off: no task can stand within it.
 pub const T32_PADS: Layout = Layout {
     name: "t32-pads",
     width: Width::Word,
@@ -136,9 +136,9 @@ pub const T32_FUNC_CALL: Layout = Layout {
     }],
 };
 
-/// A32, a trampoline: where it tells which ops it is for, none while it is off.
+/// A32, a trampoline: the instructions that load the address of its ops. It is 0 while it is off.
 ///
-/// It goes on and off by two stores, while no site calls it and no task is in it.
+/// This changes by two stores, while no site calls the trampoline and no task is in it.
 pub const A32_OPS: Layout = Layout {
     name: "a32-ops",
     width: Width::Word,
@@ -158,7 +158,7 @@ pub const A32_OPS: Layout = Layout {
     ],
 };
 
-/// A32, a trampoline: the call of the tracer of its ops, or of what takes care of that when on.
+/// A32, a trampoline: the call of `ops->func`, or of another function when on.
 pub const A32_OPS_CALL: Layout = Layout {
     name: "a32-ops-call",
     width: Width::Word,

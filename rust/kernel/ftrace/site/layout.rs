@@ -105,8 +105,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Checks that turning a site on or off changes the word at the recorded address, and that
-    /// word alone.
+    /// Checks that turning a site on or off changes one word, the one at the recorded address.
     pub(super) const fn assert_one_store(&self) {
         assert!(self.words.len() <= MAX_WORDS);
         let mut changed = 0;
@@ -124,8 +123,8 @@ impl Layout {
         assert!(changed == 1);
     }
 
-    /// Returns whether the target that a site calls is in more than one word, so that it may take
-    /// more than one store to change it.
+    /// Returns whether more than one word holds the target. Then it may take more than one store
+    /// to change the target.
     pub const fn splits_target(&self) -> bool {
         let mut parts = 0;
         let mut i = 0;
@@ -150,10 +149,10 @@ impl Layout {
 
     /// Returns whether the site at `ip` must call the same target whenever it is on.
     ///
-    /// No processor asks for that, but QEMU does. It ends a block of translated code with each page
-    /// of 4 KiB. Where `jal` is the last word of a page, the translation of the delay slot contains
-    /// the target that `jal` had at that time, and is used again if only `jal` changes. Turning
-    /// such a `jal` off and on is safe.
+    /// No CPU asks for that, but QEMU does. QEMU ends a block of translated code at the end of each
+    /// page of 4 KiB. If `jal` is the last word of a page, the block of the delay slot contains the
+    /// target that `jal` had when the block was translated. QEMU uses the block again if only `jal`
+    /// changes. Turning such a `jal` off and on is safe.
     pub const fn keeps_target(&self, ip: u32) -> bool {
         const QEMU_PAGE: u32 = 4096;
 
@@ -163,8 +162,8 @@ impl Layout {
     /// Returns the target if `words` are those of a site at `ip` in `state`, [`None`] if they are
     /// not or `ip` is not aligned.
     ///
-    /// The target of a site that is off is not in its words: then the result is only fit to be
-    /// tested for [`Some`].
+    /// The words of a site that is off do not hold its target: then only test the result for
+    /// [`Some`].
     #[inline]
     pub fn decode(&self, ip: u32, words: &[u32; MAX_WORDS], state: State) -> Option<u32> {
         if !self.width.is_aligned(ip) {
@@ -208,7 +207,7 @@ impl Layout {
     }
 }
 
-/// Returns what is written to change a site of `layouts`, which is the same for all of them.
+/// Returns the width of the stores to sites of `layouts`: all must have the same.
 pub const fn common_width(layouts: &[&Layout]) -> Width {
     let width = layouts[0].width;
     let mut i = 1;

@@ -14,11 +14,12 @@ use super::{
 
 /// MIPS o32, `-pg` within reach of `jal`: the kernel image.
 ///
-/// Ahead of the site stands `move at, ra`, with `-mmcount-ra-address` followed by an instruction
-/// that sets `$12`.
+/// `move at, ra` stands before the site. With `-mmcount-ra-address`, an instruction that sets `$12`
+/// stands between.
 ///
-/// A task that is interrupted in the delay slot of `jal` executes `jal` again, which has changed
-/// `ra` already. If the site has been turned off meanwhile, `move` gives the return address back.
+/// A task that is interrupted in the delay slot of `jal` executes `jal` again. The first `jal` has
+/// already changed `ra`. If the site was turned off meanwhile, `move ra, at` restores the return
+/// address.
 pub const MIPS_CORE: Layout = Layout {
     name: "mips-core",
     width: Width::Word,
@@ -40,7 +41,7 @@ pub const MIPS_CORE: Layout = Layout {
 
 /// MIPS o32, `-pg -mlong-calls -mmcount-ra-address`: modules.
 ///
-/// While the site is off, `addiu` stands in the delay slot of `b` and adds to a dead register.
+/// While the site is off, `addiu` is in the delay slot of `b`. It changes a dead register.
 pub const MIPS_MODULE: Layout = Layout {
     name: "mips-module",
     width: Width::Word,
@@ -97,7 +98,7 @@ pub const MIPS_FUNC_CALL: Layout = Layout {
     }],
 };
 
-/// MIPS, a trampoline: what [`A32_OPS`] is.
+/// MIPS, a trampoline: as [`A32_OPS`](super::A32_OPS).
 pub const MIPS_OPS: Layout = Layout {
     name: "mips-ops",
     width: Width::Word,
@@ -117,7 +118,7 @@ pub const MIPS_OPS: Layout = Layout {
     ],
 };
 
-/// MIPS, a trampoline: what [`A32_OPS_CALL`] is.
+/// MIPS, a trampoline: as [`A32_OPS_CALL`](super::A32_OPS_CALL).
 pub const MIPS_OPS_CALL: Layout = Layout {
     name: "mips-ops-call",
     width: Width::Word,

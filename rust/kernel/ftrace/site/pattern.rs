@@ -8,8 +8,8 @@ use super::super::insn::{
     t32, //
 };
 
-/// The instructions of a site cannot express what was asked for: most often a target that is not
-/// within their reach.
+/// The instructions of a site cannot express what was asked for. Most often, the target is out of
+/// reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodeError;
 
@@ -18,17 +18,17 @@ pub struct EncodeError;
 pub enum Pattern {
     /// This instruction.
     Insn(u32),
-    /// One of these instructions, which do the same. Compilers differ in which they emit.
+    /// One of these instructions. All do the same; compilers differ in which they emit.
     OneOf(&'static [u32]),
-    /// One of these instructions, which is never written: what the compiler put there stays.
+    /// One of these instructions. It is never written: the compiler's instruction stays.
     Kept(&'static [u32]),
-    /// Any instruction, which is never written.
+    /// Any instruction. It is never written.
     Any,
     /// A32 `bl target`.
     A32Bl,
     /// The first halfword of T32 `bl target`; the second one follows.
     T32Bl,
-    /// The second halfword of T32 `bl target`, whatever is in place of the first one.
+    /// The second halfword of T32 `bl target`. The first one may be another instruction.
     T32BlSecond,
     /// T32 `bl target` as a word, or `blx target` if the target is A32 code.
     T32Call,
@@ -51,8 +51,8 @@ pub enum Pattern {
 impl Pattern {
     /// Returns the instruction that the pattern holds at `pc` for `target`.
     ///
-    /// [`Err`] if the instruction cannot express `target`, `Ok(None)` if the pattern is kept.
-    #[inline] // Most words of sites hold the same instruction always, which takes no call.
+    /// [`Err`] if the instruction cannot express `target`, `Ok(None)` if the word is never written.
+    #[inline] // Most words of sites always hold the same instruction: that takes no call.
     pub(super) const fn encode(self, pc: u32, target: u32) -> Result<Option<u32>, EncodeError> {
         match self {
             Pattern::Insn(insn) => Ok(Some(insn)),
@@ -102,8 +102,8 @@ impl Pattern {
             Pattern::OneOf(list) | Pattern::Kept(list) => list.contains(&insn).then_some(0),
             Pattern::Any => Some(0),
             Pattern::A32Bl => a32::bl_target(pc, insn),
-            // What a bit of one halfword stands for depends on the other one, whose part is just
-            // its bits.
+            // The meaning of a bit in one halfword depends on the other halfword. The second
+            // halfword adds just its bits, so the first one adds the rest.
             Pattern::T32Bl => {
                 let second = *words.get(1)?;
                 let target = t32::bl_target(pc, [halfword(insn)?, halfword(second)?])?;

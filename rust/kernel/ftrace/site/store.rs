@@ -34,7 +34,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// What a place for a store holds while there is none.
+    /// A place that holds no store yet.
     pub const EMPTY: Self = Self {
         address: 0,
         old: 0,
@@ -129,7 +129,7 @@ impl Deref for Stores {
     }
 }
 
-/// What a word is before and after a change: the same for all sites of a layout that change alike.
+/// The change of a word. Sites of a layout that change alike have the same one.
 #[derive(Clone, Copy, Debug)]
 pub struct Transition {
     width: Width,
@@ -153,11 +153,11 @@ impl Transition {
         Ok(changed.map(|(old, new)| Store { address, old, new }))
     }
 
-    /// Makes each of `stores` that which makes the change to the word at its address, up to the
-    /// first address for which [`at`](Self::at) fails, none if the word is kept. Returns the
-    /// number of these.
+    /// Makes the change a store in each of `stores`, for the address that is there already.
     ///
-    /// A change that takes no store becomes one that stores what is there.
+    /// Ends before the first address for which [`at`](Self::at) fails, or at once if the word is
+    /// never written. Returns the number of stores. A change that takes no store becomes one that
+    /// stores the old word.
     pub fn encode_run(&self, stores: &mut [Store]) -> usize {
         let Self { width, old, new } = *self;
         let is_aligned = |store: &Store| width.is_aligned(store.address);
@@ -192,7 +192,8 @@ impl Layout {
     ///
     /// [`Err`] if a target is out of reach, if `ip` is not aligned, or if the states differ in
     /// another word than that at `ip`: two targets in [`T32_MCOUNT`] or [`MIPS_MODULE`] can differ
-    /// in two words. Likewise if the target changes where the site [keeps](Self::keeps_target) it.
+    /// in two words. Also [`Err`] if the target changes and the site
+    /// [keeps](Self::keeps_target) it.
     pub fn store(
         &self,
         ip: u32,
@@ -214,8 +215,8 @@ impl Layout {
         Ok(at_ip)
     }
 
-    /// Returns what the site at `ip` calls to get to `target` if it may have to go from there to
-    /// `other` by one store: `target`, or `other` in its place.
+    /// Returns a target that one store can replace by `other` in the site at `ip`: `target` if it
+    /// is such a one, else `other`.
     pub fn exchangeable_target(&self, ip: u32, target: u32, other: u32) -> u32 {
         let on = |target| SiteState {
             state: State::On,
@@ -236,7 +237,7 @@ fn encode_words(
     stores: &mut [Store],
     word: fn(&mut Store) -> &mut u32,
 ) -> usize {
-    // What most sites change between has loops of its own.
+    // The patterns of most sites have loops of their own.
     match pattern {
         Pattern::Insn(insn) => encode_words_with(stores, word, |_| Some(insn)),
         Pattern::A32Bl => encode_words_with(stores, word, |pc| a32::bl(pc, target)),
