@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Doing what a plan says, and undoing it: what runs while all other CPUs are stopped.
+//! Applies a plan, and undoes it, while all other CPUs are stopped.
 
 use super::{
     arch::Arch,
@@ -11,8 +11,8 @@ use super::{
         target_in, //
     },
     plan::{
-        Plan, //
-        StoreList,
+        Plan,
+        StoreList, //
     },
     records::{
         record,

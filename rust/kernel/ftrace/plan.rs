@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The plan of a change: what is made ready while all CPUs still run.
+//! The plan of a change, computed while all CPUs run.
 
 use super::{
     arch::Arch,

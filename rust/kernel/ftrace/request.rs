@@ -4,9 +4,7 @@
 
 use super::{
     arch::Arch,
-    patch::{
-        off, //
-    },
+    patch::off,
     records::core_text,
     site::{
         SiteState,

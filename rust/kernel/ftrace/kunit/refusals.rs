@@ -7,8 +7,8 @@ use super::{
     sandbox::{
         ftrace_caller,
         refused,
-        Text, //
-        DONE,
+        Text,
+        DONE, //
     }, //
 };
 use crate::{

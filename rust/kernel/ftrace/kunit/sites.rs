@@ -10,9 +10,7 @@ use super::{
     }, //
 };
 use crate::{
-    ftrace::{
-        site::State, //
-    },
+    ftrace::site::State,
     prelude::*, //
 };
 

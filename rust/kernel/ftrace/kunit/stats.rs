@@ -3,9 +3,7 @@
 //! The counters.
 
 use crate::{
-    ftrace::{
-        stats::Stats, //
-    },
+    ftrace::stats::Stats,
     prelude::*,
     str::CString, //
 };
