@@ -6,8 +6,7 @@ use super::{
     arch,
     sandbox::{
         core_words,
-        ftrace_caller,
-        read, //
+        ftrace_caller, //
     }, //
 };
 use crate::{
@@ -16,13 +15,7 @@ use crate::{
         dyn_ftrace, //
     },
     ffi::c_int,
-    ftrace::{
-        site::{
-            State,
-            Width,
-            MAX_WORDS, //
-        }, //
-    },
+    ftrace::site::State,
     num::casts::arch::usize_as_u32,
     prelude::*,
     sync::atomic::{
@@ -30,8 +23,6 @@ use crate::{
         Relaxed, //
     }, //
 };
-#[cfg(not(CONFIG_THUMB2_KERNEL))]
-use core::cell::UnsafeCell;
 
 /// Counts calls of a function by the task that tests.
 ///
@@ -124,6 +115,15 @@ mod tests {
     #[cfg(not(CONFIG_THUMB2_KERNEL))]
     #[test]
     fn trampoline_is_brought_up_to_date() {
+        use crate::ftrace::{
+            kunit::sandbox::read,
+            site::{
+                Width,
+                MAX_WORDS, //
+            }, //
+        };
+        use core::cell::UnsafeCell;
+
         struct Ops(UnsafeCell<bindings::ftrace_ops>);
 
         // SAFETY: Only the test uses it, and ftrace.
