@@ -29,7 +29,7 @@
 //!    |     |
 //!    |     |  one CPU works, the others wait for it
 //!    |     +- C  ftrace_modify_all_code()
-//!    |     |     +- R  ftrace_update_ftrace_func() -> hooks::update_func_call()
+//!    |     |     +- R  ftrace_update_ftrace_func() -> hooks::update_func()
 //!    |     |     |     sets which tracer the entries call, before and after the sites change
 //!    |     |     +- R  ftrace_replace_code() -> update::replace_code()
 //!    |     |           finds the plan, and calls Plan::apply() -> text::poke() for the sites of

@@ -163,6 +163,11 @@ unsafe impl Arch for Arm {
     } else {
         site::A32_FUNC_CALL
     };
+    const FUNC_CALLS: &'static [unsafe extern "C" fn()] = &[
+        bindings::ftrace_call,
+        #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
+        bindings::ftrace_regs_call,
+    ];
     const LAYOUTS: &'static [&'static Layout] = &[SITE];
     const REGISTERS: &'static [(&'static CStr, usize)] = &[
         (c"r0", offset_of!(bindings::__arch_ftrace_regs, args)),
@@ -277,9 +282,7 @@ fn is_entry(address: usize) -> bool {
         || (!HAS_PADS && address == function(bindings::__gnu_mcount_nc))
 }
 
-// The hooks that `include/linux/ftrace.h` documents. These are the same for all architectures:
-// `ftrace_make_nop()`, `ftrace_make_call()`, `ftrace_modify_call()`, `ftrace_replace_code()`,
-// `arch_ftrace_update_code()` and `ftrace_regs_query_register_offset()`.
+// `ftrace_make_nop()`, `ftrace_make_call()` and the other hooks that all architectures have alike.
 
 kernel::ftrace_hooks!(Arm);
 
@@ -312,28 +315,6 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     }
     // SAFETY: By the safety requirements.
     unsafe { hooks::init_nop::<Arm>(&exclusive, module, rec) }
-}
-
-/// Makes the entries call another tracer.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes an entry.
-#[export]
-unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    let func = func.map_or(0, |func| func as usize);
-    // SAFETY: Both are where an entry calls a tracer, as `func` is.
-    let update = |ip| unsafe { hooks::update_func_call::<Arm>(&exclusive, ip, func) };
-    let ret = update(function(bindings::ftrace_call));
-    #[cfg(CONFIG_DYNAMIC_FTRACE_WITH_REGS)]
-    if ret == 0 {
-        return update(function(bindings::ftrace_regs_call));
-    }
-    ret
 }
 
 /// Trampolines, which stand in the kernel's text: memory of modules can be out of its reach.
@@ -396,21 +377,8 @@ mod trampolines {
         function(bindings::ftrace_trampolines)..function(bindings::ftrace_trampolines_end)
     }
 
-    // `arch_ftrace_trampoline_free()` and `arch_ftrace_trampoline_func()`.
+    // `arch_ftrace_update_trampoline()` and the other hooks for trampolines.
     kernel::ftrace_trampoline_hooks!(Arm);
-
-    /// Gives an ops a trampoline.
-    ///
-    /// # Safety
-    ///
-    /// Only ftrace calls this, with `ftrace_lock` held. `ops` is valid.
-    #[export]
-    unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
-        // SAFETY: By the safety requirements.
-        let locked = unsafe { Locked::assume() };
-        // SAFETY: By the safety requirements.
-        unsafe { trampoline::update::<Arm>(&locked, ops) };
-    }
 }
 
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]

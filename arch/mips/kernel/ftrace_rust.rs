@@ -30,10 +30,7 @@ use kernel::{
             Locked,
             Machine, //
         },
-        trampoline::{
-            self,
-            Trampolines, //
-        }, //
+        trampoline::Trampolines, //
     },
     interrupt::LocalInterruptDisabled,
     num::casts::arch::usize_as_u32,
@@ -97,6 +94,7 @@ unsafe impl Arch for Mips {
     const NAME: &'static str = "mips";
     const SYNC: &'static str = "stop_machine and jr.hb";
     const FUNC_CALL: Layout = MIPS_FUNC_CALL;
+    const FUNC_CALLS: &'static [unsafe extern "C" fn()] = &[bindings::ftrace_call];
     const LAYOUTS: &'static [&'static Layout] = &[&MIPS_CORE, &MIPS_MODULE];
     const REGISTERS: &'static [(&'static CStr, usize)] = &[
         (c"r2", offset_of!(bindings::__arch_ftrace_regs, rets)),
@@ -142,9 +140,7 @@ fn function(f: unsafe extern "C" fn()) -> usize {
     f as usize
 }
 
-// The hooks that `include/linux/ftrace.h` documents. These are the same for all architectures:
-// `ftrace_make_nop()`, `ftrace_make_call()`, `ftrace_modify_call()`, `ftrace_replace_code()`,
-// `arch_ftrace_update_code()` and `ftrace_regs_query_register_offset()`.
+// `ftrace_make_nop()`, `ftrace_make_call()` and the other hooks that all architectures have alike.
 
 kernel::ftrace_hooks!(Mips);
 
@@ -164,23 +160,6 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     unsafe { hooks::init_nop::<Mips>(&exclusive, module, &*rec) }
 }
 
-/// Makes the entries call another tracer.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes an entry.
-#[export]
-unsafe extern "C" fn ftrace_update_ftrace_func(func: bindings::ftrace_func_t) -> c_int {
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    let exclusive = unsafe { Exclusive::assume(&locked) };
-    let func = func.map_or(0, |func| func as usize);
-    let ip = function(bindings::ftrace_call);
-    // SAFETY: It is where the entry calls a tracer, as `func` is.
-    unsafe { hooks::update_func_call::<Mips>(&exclusive, ip, func) }
-}
-
 // SAFETY: Each is a copy of the template of `ftrace_caller.S`, which asserts the offsets, in a page
 // of its own. It is off, as the template is.
 unsafe impl Trampolines for Mips {
@@ -191,6 +170,14 @@ unsafe impl Trampolines for Mips {
     const SIZE: usize = bindings::FTRACE_TRAMPOLINE_SIZE as usize;
     // `ftrace_caller` alone saves all registers.
     const NO_TRAMPOLINE_FLAGS: u32 = bindings::FTRACE_OPS_FL_SAVE_REGS;
+
+    fn prepare(flags: usize) {
+        if flags & bindings::FTRACE_OPS_FL_SAVE_REGS as usize != 0 {
+            // SAFETY: Only this stores to it. The entry takes either value while the ops is not
+            // registered yet.
+            unsafe { (&raw mut bindings::ftrace_saves_regs).write_volatile(1) };
+        }
+    }
 
     /// Copies the template to memory that is mapped without the TLB, a page of its own.
     ///
@@ -250,27 +237,8 @@ unsafe impl Trampolines for Mips {
     }
 }
 
-// `arch_ftrace_trampoline_free()` and `arch_ftrace_trampoline_func()`.
+// `arch_ftrace_update_trampoline()` and the other hooks for trampolines.
 kernel::ftrace_trampoline_hooks!(Mips);
-
-/// Gives an ops a trampoline.
-///
-/// # Safety
-///
-/// Only ftrace calls this, with `ftrace_lock` held. `ops` is valid.
-#[export]
-unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut bindings::ftrace_ops) {
-    // SAFETY: By the safety requirements.
-    if unsafe { (*ops).flags } & bindings::FTRACE_OPS_FL_SAVE_REGS as usize != 0 {
-        // SAFETY: Only this stores to it. The entry takes either value while the ops is not
-        // registered yet.
-        unsafe { (&raw mut bindings::ftrace_saves_regs).write_volatile(1) };
-    }
-    // SAFETY: By the safety requirements.
-    let locked = unsafe { Locked::assume() };
-    // SAFETY: By the safety requirements.
-    unsafe { trampoline::update::<Mips>(&locked, ops) };
-}
 
 #[cfg(CONFIG_FUNCTION_GRAPH_TRACER)]
 mod graph {

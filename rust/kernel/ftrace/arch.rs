@@ -23,6 +23,8 @@ use crate::{
 ///
 /// - [`layout`](Self::layout) returns the layout of the code that the compiler emitted at the site.
 ///   The answer stays the same for as long as the site exists.
+/// - The entries call a tracer at each of [`FUNC_CALLS`](Self::FUNC_CALLS), by an instruction of
+///   [`FUNC_CALL`](Self::FUNC_CALL).
 /// - [`target`](Self::target) returns an address that the site can call by the instructions of its
 ///   layout. From there, control gets to the address that was asked for.
 pub unsafe trait Arch: Machine + Sized + 'static {
@@ -36,6 +38,9 @@ pub unsafe trait Arch: Machine + Sized + 'static {
     ///
     /// It is always [`State::On`](site::State::On).
     const FUNC_CALL: Layout;
+
+    /// Where the entries call a tracer.
+    const FUNC_CALLS: &'static [unsafe extern "C" fn()];
 
     /// The layouts that sites have. All are of one width.
     const LAYOUTS: &'static [&'static Layout];

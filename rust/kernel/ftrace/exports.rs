@@ -3,8 +3,8 @@
 //! The hooks that C calls, as far as all architectures have the same ones.
 //!
 //! An architecture writes `kernel::ftrace_hooks!(Arch)` and, if it has trampolines,
-//! `kernel::ftrace_trampoline_hooks!(Arch)`. Its own file has the rest: `ftrace_init_nop()`,
-//! `ftrace_update_ftrace_func()`, `arch_ftrace_update_trampoline()` and `ftrace_graph_func()`.
+//! `kernel::ftrace_trampoline_hooks!(Arch)`. Its own file has the rest: `ftrace_init_nop()` and
+//! `ftrace_graph_func()`.
 
 /// Exports hooks of `include/linux/ftrace.h` for an implementation of
 /// [`Arch`](crate::ftrace::arch::Arch).
@@ -71,6 +71,24 @@ macro_rules! ftrace_hooks {
             }
         }
 
+        /// Makes the entries call another tracer.
+        ///
+        /// # Safety
+        ///
+        /// Only ftrace calls this, with `ftrace_lock` held. No other CPU executes an entry.
+        #[$crate::prelude::export]
+        unsafe extern "C" fn ftrace_update_ftrace_func(
+            func: $crate::bindings::ftrace_func_t,
+        ) -> $crate::ffi::c_int {
+            // SAFETY: By the safety requirements.
+            let locked = unsafe { $crate::ftrace::text::Locked::assume() };
+            // SAFETY: By the safety requirements.
+            let exclusive = unsafe { $crate::ftrace::text::Exclusive::assume(&locked) };
+            let func = func.map_or(0, |func| func as usize);
+            // SAFETY: ftrace asks for `func`.
+            unsafe { $crate::ftrace::hooks::update_func::<$arch>(&exclusive, func) }
+        }
+
         /// Turns sites on or off as their records ask for, all of them off unless `enable` is set.
         ///
         /// # Safety
@@ -121,6 +139,19 @@ macro_rules! ftrace_hooks {
 #[macro_export]
 macro_rules! ftrace_trampoline_hooks {
     ($arch:ty) => {
+        /// Gives an ops a trampoline.
+        ///
+        /// # Safety
+        ///
+        /// Only ftrace calls this, with `ftrace_lock` held. `ops` is valid.
+        #[$crate::prelude::export]
+        unsafe extern "C" fn arch_ftrace_update_trampoline(ops: *mut $crate::bindings::ftrace_ops) {
+            // SAFETY: By the safety requirements.
+            let locked = unsafe { $crate::ftrace::text::Locked::assume() };
+            // SAFETY: By the safety requirements.
+            unsafe { $crate::ftrace::trampoline::update::<$arch>(&locked, ops) };
+        }
+
         /// Takes the trampoline of an ops back.
         ///
         /// # Safety

@@ -154,16 +154,29 @@ pub unsafe fn modify_call<A: Arch>(
     report(exclusive.locked(), result)
 }
 
-/// `ftrace_update_ftrace_func()` for one call: makes the call of a tracer at `ip` call `func`.
+/// `ftrace_update_ftrace_func()`: makes the entries call `func`.
+///
+/// # Safety
+///
+/// `func` is a tracer.
+pub unsafe fn update_func<A: Arch>(exclusive: &Exclusive<'_>, func: usize) -> c_int {
+    for call in A::FUNC_CALLS {
+        // SAFETY: By the safety requirements of `Arch`, an entry calls a tracer there. `func` is
+        // one.
+        let error = unsafe { update_func_call::<A>(exclusive, *call as usize, func) };
+        if error != 0 {
+            return error;
+        }
+    }
+    0
+}
+
+/// Makes the call of a tracer at `ip` call `func`.
 ///
 /// # Safety
 ///
 /// `ip` is where an entry calls a tracer, and `func` is one.
-pub unsafe fn update_func_call<A: Arch>(
-    exclusive: &Exclusive<'_>,
-    ip: usize,
-    func: usize,
-) -> c_int {
+unsafe fn update_func_call<A: Arch>(exclusive: &Exclusive<'_>, ip: usize, func: usize) -> c_int {
     let update = || {
         // SAFETY: By the safety requirements, `ip` is in an entry.
         let words = unsafe { read_site(&A::FUNC_CALL, ip) }?;

@@ -65,6 +65,9 @@ pub unsafe trait Trampolines: Arch {
     /// An ops with one of these flags gets no trampoline.
     const NO_TRAMPOLINE_FLAGS: u32;
 
+    /// Prepares the entries for an ops with these flags, which may be registered after this.
+    fn prepare(_flags: usize) {}
+
     /// Returns a trampoline that is off, which nothing executes, [`None`] if there is none left.
     fn allocate(locked: &Locked) -> Option<usize>;
 
@@ -166,6 +169,7 @@ pub unsafe fn update<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
     // SAFETY: By the safety requirements.
     let (flags, trampoline, call) = unsafe { ((*ops).flags, (*ops).trampoline, call_for(ops)) };
     let has = |flag| flags & flag as usize != 0;
+    A::prepare(flags);
 
     if trampoline != 0 {
         if has(bindings::FTRACE_OPS_FL_ALLOC_TRAMP) {
