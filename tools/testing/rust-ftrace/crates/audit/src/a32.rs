@@ -109,7 +109,7 @@ impl Decoder {
 }
 
 /// What the disassembler does not know and still comes up: `mcr` and `mrc` of registers that only
-/// some processors have.
+/// some CPUs have.
 fn unknown(word: u32) -> Option<Insn> {
     const MASK: u32 = 0xff10_0010;
     const MCR: u32 = 0xee00_0010;

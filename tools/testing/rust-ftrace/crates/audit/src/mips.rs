@@ -36,7 +36,7 @@ const ACCUMULATOR: u32 = 3 << 11;
 /// Where `jalr` names its link register.
 const LINK_FIELD: u32 = 0xf800;
 
-/// `mftr`, which the disassembler takes for branches that no processor with threads has.
+/// `mftr`, which the disassembler takes for branches that no CPU with threads has.
 const MFTR_MASK: u32 = 0xffe0_0000;
 const MFTR: u32 = 0x4100_0000;
 

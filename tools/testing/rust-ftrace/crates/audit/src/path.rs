@@ -2,8 +2,8 @@
 
 //! The code that changes text.
 //!
-//! Between the first store to a site and the moment when the processor executes what was stored,
-//! and on processors that wait for that, nothing runs that ftrace can trace: it could be the very
+//! Between the first store to a site and the moment when the CPU executes what was stored,
+//! and on CPUs that wait for that, nothing runs that ftrace can trace: it could be the very
 //! function whose site is being changed. And nothing in the code that changes text panics.
 //!
 //! All this is checked on the linked kernel, where what was inlined is part of the function that
@@ -56,13 +56,13 @@ const POKE: &[&str] = &["kernel::ftrace::text::poke::<ftrace_rust::"];
 /// Does one store.
 const STORE: &str = "rust_helper_put_insn_nofault";
 
-/// What all processors run while text changes.
+/// What all CPUs run while text changes.
 const RUN: &[&str] = &[
     "kernel::stop_machine::run::<",
     "kernel::ftrace::update::update_code",
 ];
 
-/// What of that runs only on the one processor that changes text: the batch of changes, each of
+/// What of that runs only on the one CPU that changes text: the batch of changes, each of
 /// which is published before the next, and the time it takes.
 const WORK: &[&str] = &["ftrace_modify_all_code", "ktime_get_mono_fast_ns"];
 
@@ -79,9 +79,9 @@ const HOOKS: &[(&str, &str)] = &[
 ];
 
 /// Calls through pointers that the kernel sets once it knows the processor: a part of the caller's
-/// name, and what it can call. Of a processor without such a cache, `cache_noop` is left out.
+/// name, and what it can call. Of a CPU without such a cache, `cache_noop` is left out.
 const POINTERS: &[(&str, &[&str])] = &[
-    // Where a kernel is for processors with different caches. Those of ARMv7 have this in common.
+    // Where a kernel is for CPUs with different caches. Those of ARMv7 have this in common.
     (
         "rust_helper_flush_icache_range",
         &["v7_coherent_kern_range"],
@@ -190,7 +190,7 @@ impl Path<'_> {
         self.untraced(&between, &[], "between a store and its publication")
     }
 
-    /// Checks what processors run that wait for others to change text.
+    /// Checks what CPUs run that wait for others to change text.
     fn waits(&self) -> Result<Vec<String>> {
         let mut roots = BTreeSet::new();
         for run in self.demangled(RUN)? {
@@ -200,7 +200,7 @@ impl Path<'_> {
             .iter()
             .map(|name| self.address(name))
             .collect::<Result<_>>()?;
-        self.untraced(&roots, &work, "while other processors change text")
+        self.untraced(&roots, &work, "while other CPUs change text")
     }
 
     /// Checks that nothing in Rust below the hooks panics.

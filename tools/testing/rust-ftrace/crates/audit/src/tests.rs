@@ -478,7 +478,7 @@ fn nothing_traceable_runs_on_processors_that_wait() {
     };
     let problems = patcher(&calls).unwrap();
     assert_eq!(problems.len(), 1);
-    assert!(problems[0].starts_with("can be traced while other processors change text"));
+    assert!(problems[0].starts_with("can be traced while other CPUs change text"));
     assert!(problems[0].ends_with("-> traced"));
 }
 

@@ -213,7 +213,7 @@ fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
     code
 }
 
-/// ARM: `ftrace_modify_code()` and `__patch_text_real()` under `stop_machine()`. No processor but
+/// ARM: `ftrace_modify_code()` and `__patch_text_real()` under `stop_machine()`. No CPU but
 /// the one that stores is made to synchronise.
 pub fn change_stopped(code: &mut Code, change: Change) -> Vec<Step> {
     let stores = plan::stores(code, change);
@@ -230,7 +230,7 @@ pub fn change_stopped(code: &mut Code, change: Change) -> Vec<Step> {
 }
 
 /// MIPS: `ftrace_modify_code_2()` and its reverse, while everything runs: nothing is compared,
-/// and `flush_icache_range()` reaches all processors.
+/// and `flush_icache_range()` reaches all CPUs.
 pub fn change_live(code: &mut Code, change: Change) -> Vec<Step> {
     let mut steps = plan::stores(code, change);
     if change.to.state == crate::site::State::On {

@@ -24,9 +24,9 @@ pub enum Fault {
     /// A tracer is entered with an `ip` that is not that of the call site, or a return address
     /// that is not that of the traced function.
     Tracer,
-    /// A processor executes an old word after the change is over.
+    /// A CPU executes an old word after the change is over.
     Outdated,
-    /// A processor that has not synchronised executes a word in change, and the architecture
+    /// A CPU that has not synchronised executes a word in change, and the architecture
     /// does not say what happens then.
     Unsynchronised,
     /// A word is overwritten that is not what the patcher takes it for.
@@ -59,7 +59,7 @@ impl Fault {
             Fault::Stack => "sp is right at the function's body",
             Fault::Return => "the return address is right at the function's body",
             Fault::Tracer => "a tracer gets the ip of the site and the function's return address",
-            Fault::Outdated => "no processor executes an old word after synchronisation",
+            Fault::Outdated => "no CPU executes an old word after synchronisation",
             Fault::Unsynchronised => "words in change are executed only where that is defined",
             Fault::Overwritten => "only the word that is expected is overwritten",
             Fault::Freed => "nothing executes a trampoline that has been given back",

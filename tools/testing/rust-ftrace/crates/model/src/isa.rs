@@ -107,7 +107,7 @@ pub enum Op {
         ops: Reg,
     },
     /// Leaves a frame: the traced function's return address goes from the stack to the link
-    /// register, and the processor to the address after the site.
+    /// register, and the CPU to the address after the site.
     Leave {
         /// Size of the frame.
         frame: u32,
@@ -177,7 +177,7 @@ impl Isa {
         matches!(self, Isa::Mips)
     }
 
-    /// Whether a processor may execute the instruction while another one exchanges it for one
+    /// Whether a CPU may execute the instruction while another one exchanges it for one
     /// that this is said of as well, without synchronisation: then it executes the old or the
     /// new one.
     ///

@@ -8,15 +8,15 @@
 //!
 //! - Two **tasks** execute a traced function, a leaf, over and over. A task has a program counter,
 //!   a stack, and the registers that a site and what it calls use. It can be preempted between any
-//!   two instructions and go on on any processor. On MIPS, one that is interrupted in a delay slot
+//!   two instructions and go on on any CPU. On MIPS, one that is interrupted in a delay slot
 //!   goes on at the branch, which has changed the link register already.
-//! - Two **processors** (one in `mips-up` and `arm-up`) fetch each word of a site on their own: any
-//!   value that it has had since what the processor last synchronised with, and not always the
+//! - Two **CPUs** (one in `mips-up` and `arm-up`) fetch each word of a site on their own: any
+//!   value that it has had since what the CPU last synchronised with, and not always the
 //!   same. The halfwords of a T32 instruction are fetched one after the other, as if each were in
 //!   a cache line of its own. Data is coherent. See [`machine`] for what a flush and a barrier
 //!   reach.
 //! - The **patcher** goes through a [plan](plan) of stop, compare, store, flush, synchronise and
-//!   go on, at any time and, where nothing is stopped, with anything in between. While processors
+//!   go on, at any time and, where nothing is stopped, with anything in between. While CPUs
 //!   are stopped, tasks stay where they were preempted.
 //! - What call sites call is in [`ours`] and [`c`], after the assembly in `arch/*/kernel`.
 //!   Instructions between which nothing can be told apart are one step there. The words of sites
@@ -37,7 +37,7 @@
 //!
 //! # What is left out
 //!
-//! - That instructions are encoded as processors have them: words are decoded by the functions
+//! - That instructions are encoded as CPUs have them: words are decoded by the functions
 //!   that the kernel encodes them with. The tests of `../pure` compare these with LLVM's assembler.
 //! - A word is fetched whole, in T32 sites a halfword: stores that are not aligned are refused.
 //!   Among instructions that the architecture allows to be exchanged live, an unsynchronised fetch
@@ -45,7 +45,7 @@
 //!   way.
 //! - Exceptions and their returns do not count as synchronisation, though they are on ARM. Nothing
 //!   that the backend does depends on it.
-//! - The order in which a processor's own steps become visible to others, apart from instruction
+//! - The order in which a CPU's own steps become visible to others, apart from instruction
 //!   fetches. `stop_machine()` and its acquire and release of `done` are taken for what they
 //!   promise; that `rust/kernel/ftrace/update.rs` does what [`plan::change`] does, and
 //!   `rust/kernel/ftrace/trampoline.rs` what [`plan::give`] and [`plan::take_back`] do, one has to

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Processors.
+//! CPUs.
 
-/// The largest number of processors.
+/// The largest number of CPUs.
 pub const CPUS: usize = 2;
 
-/// How a machine brings stored instructions to its processors.
+/// How a machine brings stored instructions to its CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Name for messages.
     pub name: &'static str,
-    /// Number of processors.
+    /// Number of CPUs.
     pub cpus: u8,
     /// Whether `Machine::flush_icache()` of the backend invalidates all instruction caches, or that
-    /// of the processor that calls it alone.
+    /// of the CPU that calls it alone.
     pub publishes_to_all: bool,
     /// Whether `Machine::sync_core()` of the backend invalidates the instruction cache of the
-    /// processor that calls it, besides being a barrier.
+    /// CPU that calls it, besides being a barrier.
     pub synchronise_flushes: bool,
 }
 
@@ -28,7 +28,7 @@ pub const ARM: Machine = Machine {
     synchronise_flushes: false,
 };
 
-/// ARMv7 with one processor.
+/// ARMv7 with one CPU.
 pub const ARM_UP: Machine = Machine {
     name: "arm-up",
     cpus: 1,

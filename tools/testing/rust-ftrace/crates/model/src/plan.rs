@@ -27,9 +27,9 @@ use crate::{
 /// A step of the patcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Every processor stops, each between two instructions.
+    /// Every CPU stops, each between two instructions.
     Stop,
-    /// One processor compares a word, and gives the change up if it differs.
+    /// One CPU compares a word, and gives the change up if it differs.
     Compare {
         /// Address of the word.
         address: u32,
@@ -52,11 +52,11 @@ pub enum Step {
         /// Address after the last word.
         end: u32,
     },
-    /// Every processor synchronises its instruction fetch: while it is stopped, or interrupted.
+    /// Every CPU synchronises its instruction fetch: while it is stopped, or interrupted.
     Synchronise,
-    /// The processor that made the change does so, and no other.
+    /// The CPU that made the change does so, and no other.
     SynchroniseWriter,
-    /// The change is over, and every processor that was stopped goes on.
+    /// The change is over, and every CPU that was stopped goes on.
     Go,
     /// The patcher waits until each task has been where it sleeps, which is in no function that is
     /// traced and in no tracer: `synchronize_rcu_tasks()`.
@@ -175,7 +175,7 @@ pub fn deallocate(code: &mut Code) {
 }
 
 /// Gives an ops a trampoline as `trampoline::update()` does, while everything runs: allocates it,
-/// turns it on and, where it is a copy, flushes all of it. Where it is none, other processors have
+/// turns it on and, where it is a copy, flushes all of it. Where it is none, other CPUs have
 /// yet to synchronise, which they do when the first site changes.
 pub fn give(code: &mut Code, ops: u32) -> Vec<Step> {
     let mut steps = Vec::new();

@@ -54,11 +54,11 @@ pub enum Sight {
     Hooked,
     /// A task has been preempted between two words of the call site.
     Between,
-    /// A task goes on between two words of the call site, on another processor.
+    /// A task goes on between two words of the call site, on another CPU.
     Migrated,
     /// A task has been interrupted in the delay slot of a call, and will execute that again.
     Again,
-    /// A processor may execute an old word, or a new one.
+    /// A CPU may execute an old word, or a new one.
     Stale,
     /// A task stands in the entry while a word changes.
     Entry,
@@ -83,9 +83,9 @@ impl Sight {
             Sight::Body => "the body begins",
             Sight::Hooked => "the body begins with a hooked return",
             Sight::Between => "a task is preempted between two words of the site",
-            Sight::Migrated => "a task goes on between two words on another processor",
+            Sight::Migrated => "a task goes on between two words on another CPU",
             Sight::Again => "a task is interrupted in the delay slot of a call",
-            Sight::Stale => "a processor holds an old word",
+            Sight::Stale => "a CPU holds an old word",
             Sight::Entry => "a task is in the entry while a word changes",
             Sight::Changed => "all changes are made",
             Sight::Refused => "a change is refused",

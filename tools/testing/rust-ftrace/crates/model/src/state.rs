@@ -48,11 +48,11 @@ pub struct Task {
     pub pass_before: u8,
     /// Whether `return_to_handler` stands in for the return address.
     pub hooked: bool,
-    /// The processor that executes the task, or did so last.
+    /// The CPU that executes the task, or did so last.
     pub cpu: u8,
     /// Whether it executes the task now.
     pub running: bool,
-    /// Whether the task has gone from processor to processor since it entered the function.
+    /// Whether the task has gone from CPU to CPU since it entered the function.
     pub migrated: bool,
 }
 
@@ -98,7 +98,7 @@ impl Task {
     }
 
     /// Stops the task between two instructions. A branch is executed again if its delay slot has
-    /// not been: that is where the processor says that it was interrupted. One of which only the
+    /// not been: that is where the CPU says that it was interrupted. One of which only the
     /// first halfword has been fetched has not been executed.
     pub fn interrupt(&mut self) {
         let back = match (self.branch.take(), self.first.take()) {
@@ -130,7 +130,7 @@ impl Task {
     }
 }
 
-/// What a processor may hold of the words that change, by the numbers of their values.
+/// What a CPU may hold of the words that change, by the numbers of their values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cpu {
     /// The oldest value that its instruction cache may hold.
@@ -146,9 +146,9 @@ pub struct Cpu {
 pub struct Patcher {
     /// The next step of the plan.
     pub step: u8,
-    /// The processor that works, when one has claimed the work.
+    /// The CPU that works, when one has claimed the work.
     pub writer: Option<u8>,
-    /// The processors, by bits, that have done the step; the tasks if it waits for these.
+    /// The CPUs, by bits, that have done the step; the tasks if it waits for these.
     pub done: u8,
     /// Whether a word was not what it must be.
     pub refused: bool,
@@ -161,13 +161,13 @@ pub struct Patcher {
 pub struct State {
     /// The tasks.
     pub tasks: [Task; TASKS],
-    /// The processors.
+    /// The CPUs.
     pub cpus: [Cpu; CPUS],
     /// The patcher.
     pub patcher: Patcher,
     /// Number of the value in memory of each word that changes.
     pub latest: [u8; WORDS],
-    /// Number of the newest value that instruction fetches of any processor can get from memory.
+    /// Number of the newest value that instruction fetches of any CPU can get from memory.
     pub published: [u8; WORDS],
     /// Number of the value when the last change was over.
     pub settled: [u8; WORDS],
@@ -185,24 +185,24 @@ pub enum Action {
         /// Number of the value.
         value: u8,
     },
-    /// A task is taken off its processor.
+    /// A task is taken off its CPU.
     Preempt(u8),
     /// A task goes on.
     Resume {
         /// The task.
         task: u8,
-        /// The processor.
+        /// The CPU.
         cpu: u8,
     },
-    /// A processor stops.
+    /// A CPU stops.
     Stop(u8),
-    /// A processor does the next step of the plan.
+    /// A CPU does the next step of the plan.
     Patch(u8),
-    /// A processor synchronises its instruction fetch.
+    /// A CPU synchronises its instruction fetch.
     Synchronise(u8),
     /// A task has slept.
     Sleep(u8),
-    /// The change is over, all processors go on.
+    /// The change is over, all CPUs go on.
     Go,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Processors, tasks and the patcher as a state machine.
+//! CPUs, tasks and the patcher as a state machine.
 
 use stateright::{
     Model,
@@ -47,7 +47,7 @@ use crate::{
 /// The system.
 #[derive(Clone)]
 pub struct System {
-    /// The processors.
+    /// The CPUs.
     pub machine: Machine,
     /// What tasks execute.
     pub code: Code,
@@ -276,7 +276,7 @@ impl System {
         }
     }
 
-    /// Does the step of the plan that one processor alone does.
+    /// Does the step of the plan that one CPU alone does.
     fn patch(&self, state: &mut State, cpu: u8) {
         let State {
             patcher,
@@ -347,7 +347,7 @@ impl System {
         cpu.fetched = cpu.cached;
     }
 
-    /// Notes that a processor, or a task, has done the step, and goes on if all of them have.
+    /// Notes that a CPU, or a task, has done the step, and goes on if all of them have.
     fn done(state: &mut State, number: u8, all: usize) {
         state.patcher.done |= 1 << number;
         if state.patcher.done.count_ones() as usize == all {
@@ -459,7 +459,7 @@ impl Model for System {
             }
             Action::Patch(cpu) => self.patch(&mut state, cpu),
             Action::Synchronise(cpu) => {
-                // An interrupt, unless the processor is stopped.
+                // An interrupt, unless the CPU is stopped.
                 let mut tasks = state.tasks.iter_mut();
                 if let Some(task) = tasks.find(|task| task.running && task.cpu == cpu) {
                     task.interrupt();

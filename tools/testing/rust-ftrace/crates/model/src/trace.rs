@@ -72,7 +72,7 @@ fn line(system: &System, before: &State, action: Action, after: &State) -> (Stri
             let new = &after.tasks[usize::from(task)];
             let moved = match before.tasks[usize::from(task)] {
                 old if old.cpu == cpu || !new.migrated => "",
-                _ => ", on another processor",
+                _ => ", on another CPU",
             };
             let verb = if new.pc == code.start && !new.migrated {
                 "enters the function"

@@ -131,10 +131,10 @@ scenarios! { c:
 scenarios! { mistakes:
     no_flush = "arm: a32-mcount, no flush",
     no_flush_on_mips = "mips: mips-core, no flush",
-    no_barrier_on_the_others = "arm: a32-mcount, no barrier on the other processors",
+    no_barrier_on_the_others = "arm: a32-mcount, no barrier on the other CPUs",
     no_flush_on_mips_up = "mips-up: mips-module, no flush",
-    a_local_flush = "arm: a32-mcount, a flush that reaches one processor",
-    no_flush_on_the_others = "mips: mips-module, a barrier on the other processors, but no flush",
+    a_local_flush = "arm: a32-mcount, a flush that reaches one CPU",
+    no_flush_on_the_others = "mips: mips-module, a barrier on the other CPUs, but no flush",
     synchronised_too_early = "arm: a32-mcount, synchronised before the flush",
     no_stop = "arm: a32-mcount, no stop",
     no_stop_on_mips = "mips: mips-module, no stop",
@@ -157,7 +157,7 @@ scenarios! { mistakes:
     no_wait_on_mips = "mips: mips-core, its trampoline, given back without waiting",
     no_wait_for_modules = "mips: mips-module, its trampoline, given back without waiting",
     a_stop_in_place_of_a_wait =
-        "arm: a32-mcount, its trampoline, given back when all processors have stopped",
+        "arm: a32-mcount, its trampoline, given back when all CPUs have stopped",
     no_flush_of_a_trampoline = "arm: a32-mcount, its trampoline, not flushed",
     half_a_flush_of_a_trampoline =
         "mips-up: mips-core, its trampoline, flushed only where it was turned on",

@@ -196,7 +196,7 @@ impl Loader {
                 into.words[at] = match (isa, r_type) {
                     (Isa::A32, elf::R_ARM_ABS32 | elf::R_ARM_TARGET1) => word.wrapping_add(pointer),
                     (Isa::A32, elf::R_ARM_CALL | elf::R_ARM_JUMP24 | elf::R_ARM_PC24) => {
-                        // The addend holds the 8 that the processor adds to the pc.
+                        // The addend holds the 8 that the CPU adds to the pc.
                         let addend = ((word << 8) as i32 >> 6) as u32;
                         let distance = target.wrapping_add(addend).wrapping_sub(place);
                         (word & 0xff00_0000) | ((distance >> 2) & 0x00ff_ffff)

@@ -33,7 +33,7 @@ pub struct Section {
     pub name: String,
     pub start: u32,
     pub code: bool,
-    /// The words in the order of their addresses, each as the processor loads it.
+    /// The words in the order of their addresses, each as the CPU loads it.
     pub words: Vec<u32>,
 }
 

@@ -92,7 +92,7 @@ const CASES: &[Case] = &[
     Case {
         title: "ARM: a function of a module out of the branches' reach is traced with registers",
         cause: "The entry with registers has no place in the module's PLT. One is made when it is \
-                asked for, all processors stopped, from the module's section headers, which have \
+                asked for, all CPUs stopped, from the module's section headers, which have \
                 been freed since it was loaded.",
         machine: "arm",
         name: "far",

@@ -35,7 +35,7 @@ use anyhow::{
 /// How long QEMU may take to open its sockets.
 const START: Duration = Duration::from_secs(10);
 
-/// Where a processor keeps what, as GDB numbers its registers.
+/// Where a CPU keeps what, as GDB numbers its registers.
 pub struct Registers {
     pub pc: u8,
     /// The return address on entry of a function.

@@ -55,7 +55,7 @@ pub struct Machine {
     pub command_line: usize,
     /// QEMU's program.
     pub qemu: &'static str,
-    /// The number of its processors.
+    /// The number of its CPUs.
     pub cpus: usize,
     /// QEMU's other arguments for the machine.
     pub machine: &'static [&'static str],
@@ -272,7 +272,7 @@ pub const MACHINES: &[Machine] = &[
         qemu: "qemu-system-mips",
         ..MIPS_VARIANT
     },
-    // No other 32-bit MIPS processor of QEMU's comes up with more than one core.
+    // No other 32-bit MIPS CPU of QEMU's comes up with more than one core.
     Machine {
         name: "mips-r6",
         cross: "mipsisa32r6el-linux-gnu-",
@@ -280,12 +280,12 @@ pub const MACHINES: &[Machine] = &[
         is_compared: true,
         selftests: BOTH,
         debian: None,
-        // The processor has 64 bits: a 32-bit kernel's entry must be sign-extended for it.
+        // The CPU has 64 bits: a 32-bit kernel's entry must be sign-extended for it.
         target: "vmlinux.64",
         image: "vmlinux.64",
         qemu: "qemu-system-mips64el",
         cpus: 4,
-        // By default QEMU runs all of its processors in one thread. One that waits for others, as
+        // By default QEMU runs all of its CPUs in one thread. One that waits for others, as
         // when all are stopped, then keeps them from running for up to a tenth of a second.
         machine: &[
             "-M",

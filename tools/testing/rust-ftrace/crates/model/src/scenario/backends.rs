@@ -90,7 +90,7 @@ pub fn c() -> Vec<Scenario> {
     const MODULE_ON: Change = to(Place::Call, On, MCOUNT);
     const MODULE_OFF: Change = to(Place::Call, Off, MCOUNT);
 
-    // `stop_machine()` makes no other processor synchronise, unless one counts exception returns.
+    // `stop_machine()` makes no other CPU synchronise, unless one counts exception returns.
     let mut code = boot(c::a32(&c::A32), &[CALL_OFF]);
     let mut steps = c::change_stopped(&mut code, CALL_ON);
     steps.extend(c::change_stopped(&mut code, CALL_OFF));

@@ -133,7 +133,7 @@ pub fn mistakes() -> Vec<Scenario> {
             steps.retain(|step| !matches!(step, Step::Publish { .. }));
         }),
         mistake(
-            "no barrier on the other processors",
+            "no barrier on the other CPUs",
             A32,
             Fault::Outdated,
             |_, steps| replace(steps, Step::Synchronise, &[Step::SynchroniseWriter]),
@@ -142,7 +142,7 @@ pub fn mistakes() -> Vec<Scenario> {
             steps.retain(|step| !matches!(step, Step::Publish { .. }));
         }),
         mistake(
-            "a flush that reaches one processor",
+            "a flush that reaches one CPU",
             (
                 A32.0,
                 Machine {
@@ -155,7 +155,7 @@ pub fn mistakes() -> Vec<Scenario> {
             |_, _| {},
         ),
         mistake(
-            "a barrier on the other processors, but no flush",
+            "a barrier on the other CPUs, but no flush",
             (
                 MODULE.0,
                 Machine {
@@ -298,7 +298,7 @@ pub fn mistakes() -> Vec<Scenario> {
         with_trampoline("given back without waiting", CORE, Fault::Freed, no_wait),
         with_trampoline("given back without waiting", MODULE, Fault::Freed, no_wait),
         with_trampoline(
-            "given back when all processors have stopped",
+            "given back when all CPUs have stopped",
             A32,
             Fault::Freed,
             |steps| {

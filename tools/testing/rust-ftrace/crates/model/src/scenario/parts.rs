@@ -329,7 +329,7 @@ pub fn live((name, machine, code): Around) -> Scenario {
     Scenario::new(&format!("{name}, without stopping"), machine, code, steps).see(&sights)
 }
 
-/// The processor that changes a site executes it at any time until it synchronises, as if what
+/// The CPU that changes a site executes it at any time until it synchronises, as if what
 /// changes text called the function.
 pub fn called((name, _, code): Around) -> Scenario {
     let mut code = boot(code(), &[CALL_OFF]);

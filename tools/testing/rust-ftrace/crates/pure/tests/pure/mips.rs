@@ -170,7 +170,7 @@ fn every_lo_and_every_hi_survive_a_round_trip() {
                 Some(value),
                 "{name}: {lui:#x} {addiu:#x}"
             );
-            // As a processor adds them.
+            // As a CPU adds them.
             let upper = i64::from((lui << 16) as i32);
             let lower = i64::from(addiu as i16);
             assert_eq!((upper + lower) as u32, value, "{name}: {lui:#x} {addiu:#x}");

@@ -11,7 +11,7 @@ pub struct Change {
     pub total: f64,
     /// The backend's part of it.
     pub backend: f64,
-    /// The part of that during which the processors are stopped, if they are.
+    /// The part of that during which the CPUs are stopped, if they are.
     pub stopped: Option<f64>,
 }
 

@@ -70,7 +70,7 @@ mod figures;
 mod plot;
 mod profile;
 
-/// The guest's clock counts instructions and skips idle time. Only one processor can be counted.
+/// The guest's clock counts instructions and skips idle time. Only one CPU can be counted.
 const CLOCK: &[&str] = &[
     "-smp",
     "1",

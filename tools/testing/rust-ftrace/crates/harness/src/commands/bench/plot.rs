@@ -118,7 +118,7 @@ pub fn figures(machine: &str, rows: &[Row]) -> Result<String> {
     })
 }
 
-/// Draws what turning sites on takes against their number: in all, and with the processors
+/// Draws what turning sites on takes against their number: in all, and with the CPUs
 /// stopped.
 pub fn sites(machine: &str, backends: &[(&str, &[Toggle])]) -> Result<String> {
     let parts = ["backend's part", "CPUs stopped"];

@@ -60,7 +60,7 @@ use crate::{
 /// How long a round of random commands may take, in seconds.
 const FUZZ_ROUND: u32 = 300;
 
-/// How many processors of guests there may be for one of the host's.
+/// How many CPUs of guests there may be for one of the host's.
 const OVERCOMMIT: usize = 2;
 
 /// Traces all functions from the first moment on, until a small buffer is full of them.
@@ -279,7 +279,7 @@ fn name(machine: &Machine, backend: Backend, kind: Kind) -> String {
     Name::Machine(machine.name, backend, kind).to_string()
 }
 
-/// Does the same in guests of a machine, in several at a time where the host has the processors.
+/// Does the same in guests of a machine, in several at a time where the host has the CPUs.
 fn side_by_side<T: Send>(
     machine: &Machine,
     guests: &[(Backend, Guest)],

@@ -256,7 +256,7 @@ pub fn ftrace_selftests(source: &Path) -> PathBuf {
     source.join("tools/testing/selftests/ftrace")
 }
 
-/// The argument by which `make` uses all processors.
+/// The argument by which `make` uses all CPUs.
 pub fn jobs() -> String {
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     format!("-j{jobs}")
