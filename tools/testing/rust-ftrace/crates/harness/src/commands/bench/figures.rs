@@ -63,12 +63,14 @@ pub fn readable(number: f64) -> String {
     text
 }
 
-pub fn table(rows: &[Row]) -> String {
+/// The figures side by side, and the Rust backend's of `last` beside them. A mark tells what to give
+/// a reason for: a figure above C's, or above the last one by more than 1%.
+pub fn table(rows: &[Row], last: &[Row]) -> String {
     let cell = |value: Option<f64>| value.map_or("-".to_owned(), readable);
     let width = rows.iter().map(|r| r.title.len()).max().unwrap_or_default();
     let mut text = format!(
-        "{:width$}  {:>13}  {:>13}  {:>8}\n",
-        "", "C", "Rust", "C/Rust"
+        "{:width$}  {:>13}  {:>13}  {:>8}  {:>13}\n",
+        "", "C", "Rust", "C/Rust", "Rust, last"
     );
     for row in rows {
         let ratio = row
@@ -76,13 +78,22 @@ pub fn table(rows: &[Row]) -> String {
             .zip(row.rust)
             .filter(|(_, rust)| *rust != 0.0)
             .map(|(c, rust)| format!("{:.2}", c / rust));
+        let before = last.iter().find(|r| r.title == row.title);
+        let before = before.and_then(|r| r.rust);
+        let is_above = |limit: Option<f64>| row.rust.zip(limit).is_some_and(|(r, l)| r > l);
+        let marks = [
+            (is_above(row.c), "  above C"),
+            (is_above(before.map(|b| b * 1.01)), "  above the last"),
+        ];
+        let marks: String = marks.iter().filter(|m| m.0).map(|m| m.1).collect();
         let _ = writeln!(
             text,
-            "{:width$}  {:>13}  {:>13}  {:>8}",
+            "{:width$}  {:>13}  {:>13}  {:>8}  {:>13}{marks}",
             row.title,
             cell(row.c),
             cell(row.rust),
-            ratio.unwrap_or("-".to_owned())
+            ratio.unwrap_or("-".to_owned()),
+            cell(before)
         );
     }
     text
@@ -95,6 +106,20 @@ pub fn figures_csv(rows: &[Row]) -> String {
         let _ = writeln!(text, "\"{}\",{},{}", row.title, cell(row.c), cell(row.rust));
     }
     text
+}
+
+/// Reads what [`figures_csv`] writes. What it does not understand is left out.
+pub fn read_figures(csv: &str) -> Vec<Row> {
+    let row = |line: &str| {
+        let mut cells = line.rsplitn(3, ',');
+        let (rust, c) = (cells.next()?, cells.next()?);
+        Some(Row {
+            title: cells.next()?.trim_matches('"').to_owned(),
+            c: c.parse().ok(),
+            rust: rust.parse().ok(),
+        })
+    };
+    csv.lines().skip(1).filter_map(row).collect()
 }
 
 pub fn sites_csv(c: &[Toggle], rust: &[Toggle]) -> String {
@@ -137,16 +162,19 @@ mod tests {
         );
         let titles: Vec<_> = rows.iter().map(|r| r.title.as_str()).collect();
         assert_eq!(titles, ["b", "a", "c"]);
-        let text = table(&rows);
+        let csv = figures_csv(&rows);
+        assert_eq!(read_figures(&csv), rows);
+        let last = read_figures("figure,c,rust\n\"b\",,2\n\"a\",900,99.5\n");
+        let text = table(&rows, &last);
         let words =
             |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
         let lines: Vec<_> = text.lines().map(words).collect();
-        assert_eq!(lines[1], ["b", "-", "2.5", "-"]);
-        assert_eq!(lines[2], ["a", "800", "100", "8.00"]);
         assert_eq!(
-            figures_csv(&rows),
-            "figure,c,rust\n\"b\",,2.5\n\"a\",800,100\n\"c\",1,\n"
+            lines[1],
+            ["b", "-", "2.5", "-", "2", "above", "the", "last"]
         );
+        assert_eq!(lines[2], ["a", "800", "100", "8.00", "99.5"]);
+        assert_eq!(csv, "figure,c,rust\n\"b\",,2.5\n\"a\",800,100\n\"c\",1,\n");
     }
 
     #[test]

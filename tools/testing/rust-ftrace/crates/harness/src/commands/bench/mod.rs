@@ -31,6 +31,7 @@ use crate::{
     commands::bench::figures::{
         figures_csv,
         functions_csv,
+        read_figures,
         rows,
         sites_csv,
         table,
@@ -169,7 +170,12 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     for (name, value) in about::about_kernels(ctx, machine) {
         println!("{name}: {value}");
     }
-    println!("\n{}", table(&rows));
+    let last = format!(
+        "Documentation/trace/ftrace-rust-{}-figures.csv",
+        machine.name
+    );
+    let last = fs::read_to_string(ctx.paths.repo.join(last)).unwrap_or_default();
+    println!("\n{}", table(&rows, &read_figures(&last)));
     println!("Disable all, Rust, per site:\n");
     for (name, count) in &functions {
         let per_site = *count as f64 / sites;
