@@ -202,8 +202,11 @@ impl Layout {
 
     /// Returns whether the site at `ip` can call `target`.
     pub fn reaches(&self, ip: u32, target: u32) -> bool {
-        let state = State::On;
-        self.encode(ip, SiteState { state, target }).is_ok()
+        let is_encodable = |word: &Word| {
+            let pattern = word.pattern(State::On);
+            pattern.encode(word.address(ip), target).is_ok()
+        };
+        self.width.is_aligned(ip) && self.words.iter().all(is_encodable)
     }
 }
 
