@@ -108,18 +108,34 @@ pub fn figures_csv(rows: &[Row]) -> String {
     text
 }
 
-/// Reads what [`figures_csv`] writes. What it does not understand is left out.
-pub fn read_figures(csv: &str) -> Vec<Row> {
+/// The same as a table of the kernel's documentation.
+pub fn figures_rst(machine: &str, rows: &[Row]) -> String {
+    let cell = |value: Option<f64>| value.map_or("none".to_owned(), readable);
+    let mut text = format!(
+        ".. SPDX-License-Identifier: GPL-2.0\n\n\
+         .. csv-table:: {}\n   :header-rows: 1\n\n   Figure, C, Rust\n",
+        machine.to_uppercase()
+    );
+    for row in rows {
+        let (c, rust) = (cell(row.c), cell(row.rust));
+        let _ = writeln!(text, "   \"{}\", \"{c}\", \"{rust}\"", row.title);
+    }
+    text
+}
+
+/// Reads what [`figures_rst`] writes. What it does not understand is left out.
+pub fn read_figures(rst: &str) -> Vec<Row> {
+    let number = |cell: &str| cell.replace(',', "").parse().ok();
     let row = |line: &str| {
-        let mut cells = line.rsplitn(3, ',');
-        let (rust, c) = (cells.next()?, cells.next()?);
+        let line = line.trim().strip_prefix('"')?.strip_suffix('"')?;
+        let mut cells = line.split("\", \"");
         Some(Row {
-            title: cells.next()?.trim_matches('"').to_owned(),
-            c: c.parse().ok(),
-            rust: rust.parse().ok(),
+            title: cells.next()?.to_owned(),
+            c: number(cells.next()?),
+            rust: number(cells.next()?),
         })
     };
-    csv.lines().skip(1).filter_map(row).collect()
+    rst.lines().filter_map(row).collect()
 }
 
 pub fn sites_csv(c: &[Toggle], rust: &[Toggle]) -> String {
@@ -163,8 +179,8 @@ mod tests {
         let titles: Vec<_> = rows.iter().map(|r| r.title.as_str()).collect();
         assert_eq!(titles, ["b", "a", "c"]);
         let csv = figures_csv(&rows);
-        assert_eq!(read_figures(&csv), rows);
-        let last = read_figures("figure,c,rust\n\"b\",,2\n\"a\",900,99.5\n");
+        assert_eq!(read_figures(&figures_rst("arm", &rows)), rows);
+        let last = read_figures("   Figure, C, Rust\n   \"b\", \"none\", \"2\"\n");
         let text = table(&rows, &last);
         let words =
             |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
@@ -173,7 +189,7 @@ mod tests {
             lines[1],
             ["b", "-", "2.5", "-", "2", "above", "the", "last"]
         );
-        assert_eq!(lines[2], ["a", "800", "100", "8.00", "99.5"]);
+        assert_eq!(lines[2], ["a", "800", "100", "8.00", "-"]);
         assert_eq!(csv, "figure,c,rust\n\"b\",,2.5\n\"a\",800,100\n\"c\",1,\n");
     }
 

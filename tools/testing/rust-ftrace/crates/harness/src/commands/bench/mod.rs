@@ -30,6 +30,7 @@ use anyhow::{
 use crate::{
     commands::bench::figures::{
         figures_csv,
+        figures_rst,
         functions_csv,
         read_figures,
         rows,
@@ -161,6 +162,7 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
     write("figures.csv", figures_csv(&rows))?;
+    write("figures.inc", figures_rst(machine.name, &rows))?;
     write("sites.csv", sites_csv(&c.toggles, &rust.toggles))?;
     write("disable-all.csv", functions_csv(sites, &functions))?;
     write("figures.svg", plot::figures(machine.name, &rows)?)?;
@@ -171,7 +173,7 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
         println!("{name}: {value}");
     }
     let last = format!(
-        "Documentation/trace/ftrace-rust-{}-figures.csv",
+        "Documentation/trace/ftrace-rust-{}-figures.inc",
         machine.name
     );
     let last = fs::read_to_string(ctx.paths.repo.join(last)).unwrap_or_default();
