@@ -34,7 +34,9 @@ use super::{
 fn pattern(texts: &[(u32, &str)], pattern: Pattern, target: &str) -> String {
     let text = |insn: u32| {
         let known = texts.iter().find(|(word, _)| *word == insn);
-        known.unwrap_or_else(|| panic!("no text for {insn:#x}")).1
+        known
+            .unwrap_or_else(|| panic!("rows.rs has no text for {insn:#x}"))
+            .1
     };
     match pattern {
         Pattern::Insn(insn) => format!("``{}``", text(insn)),
@@ -119,9 +121,25 @@ fn tables_are_those_of_the_code() {
         (&MIPS_OPS, "", "ops"),
     ];
     let layouts: Vec<_> = LAYOUTS.into_iter().chain(OPS).map(|l| l.name).collect();
-    assert_eq!(tables.map(|(layout, ..)| layout.name), *layouts);
+    assert_eq!(
+        tables.map(|(layout, ..)| layout.name),
+        *layouts,
+        "the tables that this test expects in the page are not those of site.rs"
+    );
     let names = tables.map(|(layout, ..)| format!("``{}``", layout.name));
     let tables = tables.map(table);
+
+    let missing: Vec<_> = names
+        .iter()
+        .zip(&tables)
+        .filter(|(name, table)| !page.contains(*name) || !page.contains(*table))
+        .map(|(name, table)| format!("{name}\n\n{table}"))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "not, or no longer, in the page:\n\n{}",
+        missing.join("\n"),
+    );
 
     // A table stands where its layout is named, so both come in the same order.
     let mut order: Vec<_> = (0..tables.len()).collect();
@@ -129,14 +147,4 @@ fn tables_are_those_of_the_code() {
     let mut placed = order.clone();
     placed.sort_by_key(|&i| page.find(&tables[i]));
     assert_eq!(placed, order, "a table stands under another layout's name");
-
-    let missing: Vec<_> = tables
-        .into_iter()
-        .filter(|table| !page.contains(table))
-        .collect();
-    assert!(
-        missing.is_empty(),
-        "not, or no longer, in the page:\n\n{}",
-        missing.join("\n"),
-    );
 }

@@ -144,6 +144,25 @@ fn stores(
 }
 
 #[test]
+fn no_layout_is_left_out() {
+    let sources = [
+        include_str!("../../../../../../../rust/kernel/ftrace/site/arm.rs"),
+        include_str!("../../../../../../../rust/kernel/ftrace/site/mips.rs"),
+    ];
+    let written = sources.into_iter().flat_map(str::lines);
+    let written =
+        written.filter_map(|line| line.trim().strip_prefix("name: \"")?.strip_suffix("\","));
+    let tested: Vec<_> = LAYOUTS.into_iter().chain(OPS).map(|l| l.name).collect();
+    for name in written {
+        assert!(
+            tested.contains(&name),
+            "{name} is not in LAYOUTS of {}",
+            file!()
+        );
+    }
+}
+
+#[test]
 fn stores_are_those_of_the_tables() {
     // The site's words when compiled, off and on; ip is `IP`, kept words are `SET_12`'s kind.
     let rows: &[(&Layout, &[[u32; 3]])] = &[
@@ -218,7 +237,12 @@ fn stores_are_those_of_the_tables() {
         // jalr v1; jal ENTRY
         (&MIPS_OPS_CALL, &[[0x0060_f809, 0x0060_f809, 0x0c04_66af]]),
     ];
-    assert_eq!(rows.len(), LAYOUTS.len());
+    let names: Vec<_> = rows.iter().map(|(layout, _)| layout.name).collect();
+    assert_eq!(
+        names,
+        LAYOUTS.map(|l| l.name),
+        "these rows are not of LAYOUTS"
+    );
 
     for &(layout, table) in rows {
         let columns = [
@@ -242,10 +266,11 @@ fn stores_are_those_of_the_tables() {
                 })
                 .collect();
             let stores = stores(layout, IP, columns[from], columns[to]).expect(name);
-            assert_eq!(
-                *stores, *expected,
-                "{name}: {:x?} to {:x?}",
-                columns[from], columns[to]
+            assert!(
+                *stores == *expected,
+                "{name}: {:x?} to {:x?}: {stores:x?}, not {expected:x?}",
+                columns[from],
+                columns[to]
             );
         }
         for (column, content) in columns.iter().enumerate() {
