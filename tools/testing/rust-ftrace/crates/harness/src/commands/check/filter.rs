@@ -36,6 +36,12 @@ impl Filter<'_> {
         }
     }
 
+    /// The text, if it names neither suites nor anything else but cases.
+    pub fn case(&self) -> Option<&str> {
+        self.0
+            .filter(|text| !text.contains('/') && !is_part_of_suites(text))
+    }
+
     pub fn keeps(&self, suite: &Name, case: &str) -> bool {
         self.0
             .is_none_or(|text| format!("{suite}/{case}").contains(text))

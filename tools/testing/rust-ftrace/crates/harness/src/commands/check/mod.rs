@@ -121,6 +121,13 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
         plan = plan::plan(&asked, &catalog);
         kernel = Some(source);
     }
+    if let Some(text) = asked.filter.case().filter(|text| !catalog.has(text)) {
+        println!(
+            "TEST={text} is in no name of a script, a patch or a kernel selftest. Suites that name \
+             their tests when they run are all run: this takes long. TEST=arm/kunit/{text} or make \
+             test-host is shorter."
+        );
+    }
     if !plan.host.is_empty() {
         tools::ensure_for_host(ctx)?;
     }

@@ -45,6 +45,23 @@ pub struct Catalog {
     pub selftests: Option<Vec<String>>,
 }
 
+impl Catalog {
+    /// Whether the name of one of these tests has `text` in it.
+    pub fn has(&self, text: &str) -> bool {
+        [
+            &self.patches,
+            &self.tests,
+            &self.clients,
+            &self.faults,
+            &self.rounds,
+        ]
+        .into_iter()
+        .chain(&self.selftests)
+        .flatten()
+        .any(|name| name.contains(text))
+    }
+}
+
 /// What a run will do.
 #[derive(Default)]
 pub struct Plan {
@@ -329,6 +346,12 @@ mod tests {
         assert_eq!(plan.machines[0].ftracetest, BOTH);
         let plan = planned(TestedBy::Check, Some("arm/ftracetest/nothing"), None);
         assert_eq!(names(&plan), [""; 0]);
+    }
+
+    #[test]
+    fn a_catalog_has_parts_of_its_names() {
+        assert!(catalog().has("tog") && catalog().has("basic1"));
+        assert!(!catalog().has("some_case"));
     }
 
     #[test]
