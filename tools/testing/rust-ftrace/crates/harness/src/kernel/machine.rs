@@ -546,7 +546,7 @@ pub fn tested(by: TestedBy, test: Option<&str>) -> Vec<&'static Machine> {
 pub fn find(name: &str) -> Result<&'static Machine> {
     MACHINES.iter().find(|m| m.name == name).with_context(|| {
         let names: Vec<_> = MACHINES.iter().map(|m| m.name).collect();
-        format!("ARCH={name} is not known; it can be {}", names.join(" or "))
+        format!("ARCH={name} is not known; it can be {}", names.join(", "))
     })
 }
 
