@@ -9,6 +9,7 @@ export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT
 CARGO ?= cargo
 workspace = --quiet --locked --manifest-path tools/testing/rust-ftrace/Cargo.toml \
 	--target-dir build/cargo
+host-tests = $(CARGO) test $(workspace) --workspace --lib --bins --tests $(TEST)
 harness = $(CARGO) run $(workspace) --release --package rust-ftrace -- $@
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,10 @@ doctor: cargo		## list the tools: yours, minimum, how to get it
 run check check-all build boot bench why shell install status uninstall patch doctor:
 	@$(harness)
 test-host:
-	@start=$$(date +%s); $(CARGO) test $(workspace) --workspace --lib --bins --tests $(TEST) && \
+	@start=$$(date +%s); names=$$($(host-tests) -- --list) && \
+		{ echo "$$names" | grep -q ': test$$' || { \
+			echo "error: TEST=$(TEST) is no part of the name of a test" >&2; exit 1; } } && \
+		$(host-tests) && \
 		echo "tested in $$(($$(date +%s) - start)) s"
 
 clean:			## remove build/; downloads stay in the cache folder
@@ -42,8 +46,8 @@ help:			## show this
 	@sed -n 's/^\([a-z-]*\):[a-z\t ]*## /  make \1\t/p' Makefile | expand -t 20
 	@echo
 	@echo "ARCH= is arm, mips, mips-be, mips-r6 or another machine of kernel/machine.rs."
-	@echo "While you work on it: test-host takes seconds; after an edit of the backend build and"
-	@echo "boot take less than a minute."
+	@echo "While you work on it: test-host, and build and boot after an edit of the backend, take"
+	@echo "less than a minute each."
 	@echo "V=1 shows all output, KERNEL_SRC= names a kernel tarball or tree to use."
 
 cargo:
