@@ -57,12 +57,17 @@ const LLVM: &str = "/usr/lib/llvm-19/bin";
 /// Brings all that building kernels for `machines` takes.
 pub fn prepare(ctx: &Context, source: &Source, machines: &[&Machine]) -> Result<Toolchain> {
     tools::ensure_for_kernels(ctx, machines)?;
-    complete(ctx, &self::source(ctx, source)?, machines)
+    let kernel = overlaid(ctx, source)?;
+    beside_the_host(ctx, &kernel, machines)
 }
 
-/// Brings the kernel source, with the backend in it.
+/// Brings the kernel source, with the backend in it, and the host's packages for that alone.
 pub fn source(ctx: &Context, source: &Source) -> Result<source::Kernel> {
     tools::ensure_for_source(ctx)?;
+    overlaid(ctx, source)
+}
+
+fn overlaid(ctx: &Context, source: &Source) -> Result<source::Kernel> {
     let kernel = source::kernel(ctx, source)?;
     let title = "Put the backend into the kernel source";
     ctx.ui.step(title, "overlay", |step| {
@@ -75,14 +80,22 @@ pub fn source(ctx: &Context, source: &Source) -> Result<source::Kernel> {
     Ok(kernel)
 }
 
-/// Brings what building that kernel for `machines` takes besides: the host's packages, and the
-/// tools that the host does not have.
+/// Brings what else building the kernel of [`source`] for `machines` takes.
 pub fn complete(
     ctx: &Context,
     kernel: &source::Kernel,
     machines: &[&Machine],
 ) -> Result<Toolchain> {
     tools::ensure_for_kernels(ctx, machines)?;
+    beside_the_host(ctx, kernel, machines)
+}
+
+/// Brings the tools that are no packages of the host.
+fn beside_the_host(
+    ctx: &Context,
+    kernel: &source::Kernel,
+    machines: &[&Machine],
+) -> Result<Toolchain> {
     let rust_lib_src = rust::library(ctx)?;
     rust::bindgen(ctx)?;
     let mut gcc = Vec::new();
