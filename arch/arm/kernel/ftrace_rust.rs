@@ -146,7 +146,7 @@ unsafe impl Machine for Arm {
     }
 
     fn sync_core() {
-        // The caches of the inner shareable domain were maintained by whoever published.
+        // The caches of the inner shareable domain were maintained by the CPU that stored.
         // SAFETY: A barrier.
         unsafe { bindings::isb() };
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make build` and `make boot`: the short way from a change of the kernel's code to what becomes
-//! of it in a guest.
+//! `make build` and `make boot`: build what has changed, and try it in a guest.
 
 use std::time::Instant;
 

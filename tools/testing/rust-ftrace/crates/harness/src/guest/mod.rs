@@ -53,7 +53,8 @@ pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0 initcall_blacklist=test_
 pub const SCRIPT: Duration = Duration::from_secs(15 * 60);
 pub const TOGGLE: Duration = Duration::from_secs(3);
 
-/// What a guest is told to run our scripts whose names have `part` in them, and how long it may take.
+/// The kernel's command line that makes a guest run the scripts with `part` in their names, and the
+/// time that this may take.
 pub fn to_run(toggles: u32, part: &str) -> (String, Limits) {
     let limit = (SCRIPT + TOGGLE * toggles).as_secs();
     let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");

@@ -60,8 +60,8 @@ impl Kind {
 /// The name of a suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Name {
-    /// Tests of a machine with a backend. The Rust backend's are what it all is about; the C
-    /// backend's are what it is compared with, and no tests of ours.
+    /// Tests of a machine with a backend. The results of the C backend are the baseline that those
+    /// of the Rust backend are compared with. They are no tests of ours.
     Machine(&'static str, Backend, Kind),
     /// The comparison of a machine's backends.
     Compare(&'static str),

@@ -36,7 +36,7 @@ impl Filter<'_> {
         }
     }
 
-    /// The text, if it names neither suites nor anything else but cases.
+    /// The text, if it can only be a part of the names of cases.
     pub fn case(&self) -> Option<&str> {
         self.0
             .filter(|text| !text.contains('/') && !is_part_of_suites(text))

@@ -123,9 +123,9 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
     }
     if let Some(text) = asked.filter.case().filter(|text| !catalog.has(text)) {
         println!(
-            "TEST={text} is in no name of a script, a patch or a kernel selftest. Suites that name \
-             their tests when they run are all run: this takes long. TEST=arm/kunit/{text} or make \
-             test-host is shorter."
+            "No script, patch or kernel selftest has {text:?} in its name. Other suites name their \
+             tests only when they run, so all of these run. That takes long. \
+             TEST=arm/kunit/{text} or make test-host is shorter."
         );
     }
     if !plan.host.is_empty() {

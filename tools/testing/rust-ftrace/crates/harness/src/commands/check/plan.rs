@@ -132,7 +132,7 @@ pub fn plan(asked: &Asked<'_>, catalog: &Catalog) -> Plan {
     let host = catalog.crates.iter();
     let host = host.filter(|name| filter.wants(&Name::Host((*name).clone()), None));
     let host: Vec<_> = host.cloned().collect();
-    let is_patient = asked.by == TestedBy::CheckAll;
+    let is_check_all = asked.by == TestedBy::CheckAll;
     Plan {
         rustfmt: wants_lint("rustfmt"),
         checkpatch: filter.wants(&Name::Lint, Some(&catalog.patches)),
@@ -141,12 +141,13 @@ pub fn plan(asked: &Asked<'_>, catalog: &Catalog) -> Plan {
             .iter()
             .filter_map(|machine| on_machine(asked, catalog, machine))
             .collect(),
-        known: is_patient && is_whole,
+        known: is_check_all && is_whole,
         ktap: filter.wants(&Name::Ktap, None),
         // A browser is large, and what a page looks like is nothing that a change of the kernel's
         // code can break.
-        page: (is_patient || filter.0.is_some()) && filter.wants(&Name::Page, Some(&page::cases())),
-        browser_tests: is_patient && host.iter().any(|name| name == HARNESS),
+        page: (is_check_all || filter.0.is_some())
+            && filter.wants(&Name::Page, Some(&page::cases())),
+        browser_tests: is_check_all && host.iter().any(|name| name == HARNESS),
         host,
     }
 }

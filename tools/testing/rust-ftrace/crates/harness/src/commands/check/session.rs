@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A run of tests: what they work with and add to.
+//! A run of tests: what was asked for, and the results so far.
 
 use std::{
     fs,
@@ -60,8 +60,8 @@ impl Session<'_> {
         self.add_as(name.clone(), &name, time, cases);
     }
 
-    /// Adds the results of a backend on a machine. What is asked for of the Rust backend's is so
-    /// of the C backend's.
+    /// Adds the results of a backend on a machine. The filter names suites of the Rust backend, and
+    /// asks for the same cases of the C backend.
     pub fn add_of(
         &mut self,
         machine: &Machine,

@@ -43,8 +43,8 @@ impl Kernel<'_> {
         Ok(command)
     }
 
-    /// What external modules do not notice a change of: the configuration and, where the types in
-    /// them build on those of the kernel, these.
+    /// What our modules depend on besides their sources. `make` does not notice that it changes:
+    /// the configuration and, with BTF in modules, the kernel's types.
     fn made_for(&self) -> Result<String> {
         let path = self.out.join(".config");
         let mut made_for =

@@ -169,7 +169,7 @@ impl Tree {
         ensure!(
             drifted.is_empty(),
             "these files of {} changed since they were installed (or their originals in \
-             .rust-ftrace did), nothing was touched, undo that first:{}",
+             .rust-ftrace did); nothing was touched. Undo these changes first:{}",
             self.dir.display(),
             lines(&drifted)
         );
