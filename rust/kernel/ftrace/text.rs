@@ -153,7 +153,7 @@ pub enum PatchError {
     UnknownUpdate,
     /// A word cannot be read.
     Unreadable,
-    /// A word is not what it must be before the change. This is what it must be.
+    /// A word is not the one that must be there before the change. This is the one.
     Unexpected(u32),
     /// A word cannot be written.
     Unwritable,

@@ -411,7 +411,7 @@ static int check(unsigned int at, const char *tracer, const struct given *given)
 		       given->beyond, WORDS);
 		return -EIO;
 	}
-	/* What follows is what registers tell, which a trampoline has none of */
+	/* The rest is what registers tell. A trampoline is given none. */
 	if (given == &by_direct)
 		return 0;
 	if (given->differs) {

@@ -85,7 +85,7 @@ NESTED(ftrace_stress_regs, FRAME_SIZE, ra)
 	move	sp, s8
 	lw	t0, FRAME_SEED(sp)
 	changed	4, a0
-	/* Of a1 to a3 what is left is what takes v1 to t0 + 5. */
+	/* v1 is a1 ^ a2 ^ a3: take a2 and a3 out, and a1 is left. */
 	addiu	t1, t0, 6
 	addiu	t2, t0, 7
 	xor	t1, t1, t2

@@ -221,7 +221,7 @@ static int call_loop(void *data)
 	return 0;
 }
 
-/* Changes whether a function is traced, over and over, ahead of whatever else wants to run. */
+/* Changes whether a function is traced, over and over, before whatever else wants to run. */
 static int change_loop(void *data)
 {
 	DECLARE_BITMAP(traced, CHANGES) = {};

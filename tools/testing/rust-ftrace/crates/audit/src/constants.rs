@@ -32,7 +32,7 @@ pub fn targets(program: &Program<'_>, start: u32) -> Result<HashMap<u32, u32>> {
         for edge in program.edges(address, &insn)? {
             let (to, slot) = match edge {
                 Edge::Instead(to) => (to, None),
-                Edge::Behind { to, slot } | Edge::Taken { to, slot } => (to, slot),
+                Edge::NotTaken { to, slot } | Edge::Taken { to, slot } => (to, slot),
             };
             let mut values = before;
             for executed in [Some(address), slot].into_iter().flatten() {

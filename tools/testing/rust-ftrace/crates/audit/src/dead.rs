@@ -102,7 +102,7 @@ pub fn reads(program: &Program<'_>, sites: &[Site]) -> Result<Reads> {
     Ok(reads)
 }
 
-/// Whether the site's function writes a register ahead of the site.
+/// Whether the site's function writes a register before the site.
 fn is_set_before(program: &Program<'_>, site: &Site, register: Regs) -> Result<bool> {
     let Some(function) = program.image.function(site.ip) else {
         return Ok(true);
@@ -145,7 +145,7 @@ impl State {
         }
     }
 
-    /// What holds behind an instruction.
+    /// What holds after an instruction.
     fn after(self, insn: &Insn) -> Self {
         let mut state = self;
         match insn.condition {
@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
                 // An instruction that can fault is in an asm statement. What it would have
                 // written is lost to the compiler, even if the statement does not get there.
                 Edge::Instead(to) => (to, state.after(&insn)),
-                Edge::Behind { to, slot } => {
+                Edge::NotTaken { to, slot } => {
                     let state = match insn.condition {
                         ALWAYS => state,
                         condition => state.with(!condition),
@@ -334,14 +334,14 @@ impl<'a> Walk<'a> {
         Ok(written)
     }
 
-    /// The site's end, each instruction from which control went elsewhere than behind it, and the
+    /// The site's end, each instruction that control left for another than the next one, and the
     /// reader.
     fn path(&self, reader: u32) -> Vec<u32> {
         let mut path = vec![reader];
         let mut at = reader;
         while let Some(&from) = self.from.get(&at).filter(|from| **from != at) {
             let insn = self.program.insn(from).ok().flatten();
-            if insn.is_none_or(|insn| insn.behind(from) != at) {
+            if insn.is_none_or(|insn| insn.end(from) != at) {
                 path.push(from);
             }
             at = from;

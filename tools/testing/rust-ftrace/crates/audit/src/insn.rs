@@ -32,7 +32,7 @@ pub enum Flow {
     Stop,
 }
 
-/// Whether the instruction behind a MIPS branch is executed before it takes effect.
+/// Whether the instruction after a MIPS branch is executed before the branch takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     None,
@@ -54,13 +54,13 @@ pub struct Insn {
     /// Whether it can change some of the A32 flags.
     pub changes_flags: bool,
     pub flow: Flow,
-    /// Whether control can also go on behind it, for a condition other than `condition`.
+    /// Whether control can also go on after it, for a condition other than `condition`.
     pub conditional: bool,
     pub slot: Slot,
 }
 
 impl Insn {
-    /// An instruction of `size` bytes behind which control goes on.
+    /// An instruction of `size` bytes. Control goes on after it.
     pub const fn plain(size: u32, reads: Regs, writes: Regs) -> Self {
         Self {
             size,
@@ -74,8 +74,8 @@ impl Insn {
         }
     }
 
-    /// Address from which a call returns, or to which a branch that is not taken goes on.
-    pub fn behind(&self, address: u32) -> u32 {
+    /// The address to which a call returns, or to which a branch that is not taken goes on.
+    pub fn end(&self, address: u32) -> u32 {
         match self.slot {
             Slot::None => address.wrapping_add(self.size),
             Slot::Always | Slot::IfTaken => address.wrapping_add(8),

@@ -78,7 +78,7 @@ const HOOKS: &[(&str, &str)] = &[
     ("ftrace_graph_func", "return_to_handler"),
 ];
 
-/// Calls through pointers that the kernel sets once it knows the processor: a part of the caller's
+/// Calls through pointers that the kernel sets once it knows the CPU: a part of the caller's
 /// name, and what it can call. Of a CPU without such a cache, `cache_noop` is left out.
 const POINTERS: &[(&str, &[&str])] = &[
     // Where a kernel is for CPUs with different caches. Those of ARMv7 have this in common.
@@ -181,7 +181,7 @@ impl Path<'_> {
             for address in publishes {
                 between.extend(self.callees(address)?);
             }
-            // Its own calls ahead of the store and behind the publication may be traced.
+            // Its own calls before the store and after the publication may be traced.
             between.remove(&Callee::Function(apply.start));
             if self.traced.contains(&apply.start) {
                 return Ok(vec![format!("{} can be traced", apply.name)]);
@@ -401,7 +401,7 @@ impl Path<'_> {
         Ok(edges
             .into_iter()
             .map(|edge| match edge {
-                Edge::Instead(to) | Edge::Behind { to, .. } | Edge::Taken { to, .. } => to,
+                Edge::Instead(to) | Edge::NotTaken { to, .. } | Edge::Taken { to, .. } => to,
             })
             .collect())
     }

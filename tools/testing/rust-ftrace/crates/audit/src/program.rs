@@ -51,12 +51,12 @@ pub struct Program<'a> {
 /// A way on from an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
-    /// Where the exception that the instruction raised is handled, or because the kernel put a
-    /// branch in its place.
+    /// To where the exception that the instruction raised is handled, or to the target of a branch
+    /// that the kernel put in its place.
     Instead(u32),
     /// If a condition does not hold. For a branch on MIPS, `slot` is the instruction that is
     /// executed on the way.
-    Behind { to: u32, slot: Option<u32> },
+    NotTaken { to: u32, slot: Option<u32> },
     /// To where the instruction branches.
     Taken { to: u32, slot: Option<u32> },
 }
@@ -136,10 +136,10 @@ impl<'a> Program<'a> {
         Ok(body)
     }
 
-    /// Where the jump at an address can go by the table behind it, which may be padded: entries of
-    /// so many bytes, each half the distance.
+    /// Where the jump at an address can go by the table after it. The table may be padded. Its
+    /// entries have so many bytes, and each is half the distance.
     fn table(&self, address: u32, insn: &Insn, bytes: u32) -> Vec<u32> {
-        let table = self.image.run(insn.behind(address));
+        let table = self.image.run(insn.end(address));
         let entry = |at: u32| {
             let halfword = self.image.halfword(at & !1)?;
             Some(match bytes {
@@ -150,7 +150,7 @@ impl<'a> Program<'a> {
         table
             .step_by(bytes as usize)
             .filter_map(entry)
-            .map(|entry| insn.behind(address).wrapping_add(2 * u32::from(entry)))
+            .map(|entry| insn.end(address).wrapping_add(2 * u32::from(entry)))
             .filter(|to| self.image.is_code(*to))
             .collect()
     }
@@ -179,7 +179,7 @@ impl<'a> Program<'a> {
                 _ => false,
             };
             for edge in self.edges(at, &insn)? {
-                let (Edge::Instead(to) | Edge::Behind { to, .. } | Edge::Taken { to, .. }) = edge;
+                let (Edge::Instead(to) | Edge::NotTaken { to, .. } | Edge::Taken { to, .. }) = edge;
                 if seen.insert(to) {
                     work.push(to);
                 }
@@ -223,7 +223,7 @@ impl<'a> Program<'a> {
         match insn.flow {
             Flow::Call(callee) if !self.returns(callee)? => (),
             Flow::Next | Flow::Call(_) | Flow::CallIndirect { .. } => edges.push(Edge::Taken {
-                to: insn.behind(address),
+                to: insn.end(address),
                 slot: in_slot,
             }),
             Flow::Jump(to) if self.is_tail_call(function, to) => (),
@@ -248,16 +248,16 @@ impl<'a> Program<'a> {
             Flow::Return | Flow::Stop => (),
         }
         if insn.conditional {
-            edges.push(Edge::Behind {
-                to: insn.behind(address),
+            edges.push(Edge::NotTaken {
+                to: insn.end(address),
                 slot: not_taken,
             });
         }
         // What follows a call that does not return is another function, or data.
         edges.retain(|edge| match edge {
-            Edge::Behind { to, .. } | Edge::Taken { to, .. } => {
+            Edge::NotTaken { to, .. } | Edge::Taken { to, .. } => {
                 let here = function.is_none_or(|f| f.contains(*to)) && self.image.is_code(*to);
-                here || *to != insn.behind(address)
+                here || *to != insn.end(address)
             }
             Edge::Instead(_) => true,
         });

@@ -27,8 +27,8 @@ use crate::image::{
     PADS, //
 };
 
-/// Bytes of `move at, ra` and of what sets `$12`, ahead of [`MIPS_CORE`].
-const MIPS_CORE_AHEAD: u32 = 8;
+/// Bytes of `move at, ra` and of what sets `$12`, before [`MIPS_CORE`].
+const MIPS_CORE_BEFORE: u32 = 8;
 
 /// A call site.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Site {
         let first = self.layout.words.first();
         let first = first.map_or(self.ip, |word| word.address(self.ip));
         match self.layout.name == MIPS_CORE.name {
-            true => first.wrapping_sub(MIPS_CORE_AHEAD),
+            true => first.wrapping_sub(MIPS_CORE_BEFORE),
             false => first,
         }
     }
@@ -53,7 +53,7 @@ impl Site {
         self.layout.keeps_target(self.ip)
     }
 
-    /// The address behind the site.
+    /// The address after the site.
     pub fn end(&self) -> u32 {
         let last = self.layout.words.last();
         last.map_or(self.ip, |word| {
@@ -90,7 +90,7 @@ fn layout(image: &Image, has_pads: bool, ip: u32) -> &'static Layout {
     }
 }
 
-/// What is recorded, and whether those are functions with room for a call ahead of their own
+/// What is recorded, and whether those are functions with room for a call before their own
 /// instructions. In the kernel the first one tells: a call does not begin a function.
 fn recorded(image: &Image) -> Result<(Vec<u32>, bool)> {
     let pads = image.table(&PADS)?;
@@ -139,9 +139,9 @@ fn check(image: &Image, layout: &Layout, ip: u32) -> Result<(), String> {
         return Err(format!("{words:x?} is not a compiled {} site", layout.name));
     };
     if layout.name == MIPS_CORE.name {
-        let ahead = image.word(ip.wrapping_sub(MIPS_CORE_AHEAD)).unwrap_or(0);
-        if !mips::MOVE_AT_RA.contains(&ahead) {
-            return Err(format!("{ahead:08x} ahead of it is not `move at, ra`"));
+        let before = image.word(ip.wrapping_sub(MIPS_CORE_BEFORE)).unwrap_or(0);
+        if !mips::MOVE_AT_RA.contains(&before) {
+            return Err(format!("{before:08x} before it is not `move at, ra`"));
         }
     }
     if [A32_PADS.name, T32_PADS.name].contains(&layout.name) {

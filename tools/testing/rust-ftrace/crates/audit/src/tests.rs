@@ -76,56 +76,56 @@ fn audit(kernel: Kernel) -> (Vec<String>, usize) {
     (problems, reads.empty)
 }
 
-/// An A32 function with a site, between what comes ahead of it and behind it.
-fn a32_function(ahead: &[u32], behind: &[u32]) -> Kernel {
+/// An A32 function with a site, between what comes before it and after it.
+fn a32_function(before: &[u32], after: &[u32]) -> Kernel {
     let mut kernel = Kernel::new(Isa::A32);
     let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
-    let ip = kernel.here() + 4 * ahead.len() as u32 + 4;
+    let ip = kernel.here() + 4 * before.len() as u32 + 4;
     let site = [a32::PUSH_LR[0], a32::bl(ip, mcount).unwrap()];
-    kernel.function("traced", &[ahead, &site, behind].concat());
+    kernel.function("traced", &[before, &site, after].concat());
     kernel.site(ip);
     kernel
 }
 
 /// The same for T32, with the site off the boundary of a word.
-fn t32_function(ahead: &[u16], behind: &[u16]) -> (Kernel, u32) {
+fn t32_function(before: &[u16], after: &[u16]) -> (Kernel, u32) {
     let mut kernel = Kernel::new(Isa::A32);
     let mcount = kernel.t32_function("__gnu_mcount_nc", &[T32_BX_LR]);
-    let mut ahead = ahead.to_vec();
-    if !ahead.len().is_multiple_of(2) {
-        ahead.insert(0, T32_MOVS_R0_1);
+    let mut before = before.to_vec();
+    if !before.len().is_multiple_of(2) {
+        before.insert(0, T32_MOVS_R0_1);
     }
-    let ip = kernel.here() + 2 * ahead.len() as u32 + 2;
+    let ip = kernel.here() + 2 * before.len() as u32 + 2;
     let [first, second] = t32::bl(ip, mcount).unwrap();
     let site = [t32::PUSH_LR, first, second];
-    kernel.t32_function("traced", &[&ahead, &site[..], behind].concat());
+    kernel.t32_function("traced", &[&before, &site[..], after].concat());
     // As recorded.
     kernel.site(ip | 1);
     (kernel, ip)
 }
 
-fn t32_reads(ahead: &[u16], behind: &[u16]) -> (Vec<String>, usize) {
-    audit(t32_function(ahead, behind).0)
+fn t32_reads(before: &[u16], after: &[u16]) -> (Vec<String>, usize) {
+    audit(t32_function(before, after).0)
 }
 
 /// The same for MIPS.
-fn mips_function(ahead: &[u32], behind: &[u32]) -> Kernel {
+fn mips_function(before: &[u32], after: &[u32]) -> Kernel {
     let mut kernel = Kernel::new(Isa::Mips32);
     let mcount = kernel.function("_mcount", &[JR_RA, mips::NOP]);
-    let ip = kernel.here() + 4 * ahead.len() as u32 + 8;
+    let ip = kernel.here() + 4 * before.len() as u32 + 8;
     let call = mips::jal(ip, mcount).unwrap();
     let site = [MOVE_AT_RA, MOVE_T4_ZERO, call, mips::ADDIU_SP_M8];
-    kernel.function("traced", &[ahead, &site, behind].concat());
+    kernel.function("traced", &[before, &site, after].concat());
     kernel.site(ip);
     kernel
 }
 
-fn a32_reads(ahead: &[u32], behind: &[u32]) -> (Vec<String>, usize) {
-    audit(a32_function(ahead, behind))
+fn a32_reads(before: &[u32], after: &[u32]) -> (Vec<String>, usize) {
+    audit(a32_function(before, after))
 }
 
-fn mips_reads(ahead: &[u32], behind: &[u32]) -> (Vec<String>, usize) {
-    audit(mips_function(ahead, behind))
+fn mips_reads(before: &[u32], after: &[u32]) -> (Vec<String>, usize) {
+    audit(mips_function(before, after))
 }
 
 fn live(registers: &[&str]) -> (Vec<String>, usize) {
@@ -158,7 +158,7 @@ fn sites_of_other_layouts_are_found() {
     kernel.function("f", &[mips::NOP, mips::NOP, call, mips::ADDIU_SP_M8]);
     kernel.site(ip);
     let (problems, _) = audit(kernel);
-    assert!(problems[0].ends_with("ahead of it is not `move at, ra`"));
+    assert!(problems[0].ends_with("before it is not `move at, ra`"));
 }
 
 #[test]
@@ -325,10 +325,10 @@ fn a_call_of_a_function_with_a_site_writes_all() {
     let callee = |has_site: bool| {
         let mut kernel = Kernel::new(Isa::A32);
         let mcount = kernel.function("__gnu_mcount_nc", &[BX_LR]);
-        let mut function = |name, ahead: &[u32], behind: &[u32], is_site| {
-            let ip = kernel.here() + 4 * ahead.len() as u32 + 4;
+        let mut function = |name, before: &[u32], after: &[u32], is_site| {
+            let ip = kernel.here() + 4 * before.len() as u32 + 4;
             let site = [a32::PUSH_LR[0], a32::bl(ip, mcount).unwrap()];
-            let start = kernel.function(name, &[ahead, &site, behind].concat());
+            let start = kernel.function(name, &[before, &site, after].concat());
             if is_site {
                 kernel.site(ip);
             }
@@ -365,7 +365,7 @@ fn a_delay_slot_is_executed() {
 struct Calls {
     before: Option<&'static str>,
     between: Option<&'static str>,
-    behind: Option<&'static str>,
+    after: Option<&'static str>,
     run: Option<&'static str>,
     hook: Option<&'static str>,
 }
@@ -373,7 +373,7 @@ struct Calls {
 const NO_CALLS: Calls = Calls {
     before: None,
     between: None,
-    behind: None,
+    after: None,
     run: None,
     hook: None,
 };
@@ -431,7 +431,7 @@ fn patcher_image(calls: &Calls, missing: &str) -> Image {
     };
     let store = Some("rust_helper_put_insn_nofault");
     let publish = Some("rust_helper_flush_icache_range");
-    let around = [calls.before, store, calls.between, publish, calls.behind];
+    let around = [calls.before, store, calls.between, publish, calls.after];
     caller(POKE, &around);
     caller(RUN, &[Some("ftrace_modify_all_code"), calls.run]);
     caller("ftrace_make_call", &[calls.hook]);
@@ -454,7 +454,7 @@ fn nothing_traceable_runs_between_store_and_publication() {
     let allowed = Calls {
         before: traced,
         between: Some("notrace"),
-        behind: traced,
+        after: traced,
         hook: traced,
         ..NO_CALLS
     };
@@ -516,8 +516,8 @@ fn sites_that_keep_their_target_are_counted() {
     let first = kernel.here() + 8;
     let to_last = 0xffc - (first & 0xfff);
     for (distance, kept) in [(to_last, 1), (to_last + 4, 0)] {
-        let ahead = vec![mips::NOP; distance as usize / 4];
-        let kernel = mips_function(&ahead, &[JR_RA, mips::NOP]);
+        let before = vec![mips::NOP; distance as usize / 4];
+        let kernel = mips_function(&before, &[JR_RA, mips::NOP]);
         let sites = sites::sites(&kernel.image()).unwrap();
         let found = sites.good.iter().filter(|site| site.keeps_target());
         assert_eq!((sites.good.len(), found.count()), (1, kept));
@@ -532,11 +532,11 @@ fn addresses_are_followed_to_calls_through_registers() {
     const LI_S1_1: u32 = 0x2411_0001;
     const MOVE_T9_S1: u32 = 0x0220_c825;
 
-    let targets = |branch, behind: u32| {
+    let targets = |branch, after: u32| {
         let mut kernel = Kernel::new(Isa::Mips32);
         let call = [MOVE_T9_S1, JALR_T9, mips::NOP];
         let words = [
-            &[LUI_AT, ADDIU_S1_AT, branch, mips::NOP, behind],
+            &[LUI_AT, ADDIU_S1_AT, branch, mips::NOP, after],
             &call[..],
             &call,
             &[JALR_T9, mips::NOP, JR_RA, mips::NOP],

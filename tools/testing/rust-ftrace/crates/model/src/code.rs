@@ -63,7 +63,7 @@ pub const ASSIST: u32 = 0x8014_0400;
 
 /// Where a traced function of the kernel has its call site.
 pub const CORE_SITE: u32 = 0x8010_1004;
-/// The same in T32 code behind the prologue: off the boundary of a word.
+/// The same in T32 code after the prologue: off the boundary of a word.
 pub const T32_SITE: u32 = 0x8010_1002;
 /// Where one of a module has it: out of reach of `jal`.
 pub const MODULE_SITE: u32 = 0xc000_1004;

@@ -157,7 +157,7 @@ impl System {
         insn
     }
 
-    /// Executes `op`, behind which is `next`.
+    /// Executes `op`. The next instruction is at `next`.
     fn execute(&self, state: &mut State, index: usize, op: Op, next: u32) {
         let State { tasks, faults, .. } = state;
         let task = &mut tasks[index];

@@ -97,7 +97,7 @@ impl Image {
         section.range().contains(&address).then_some(section)
     }
 
-    /// The instruction set of the code at an address, or of that ahead of data.
+    /// The instruction set of the code at an address, or of the code before it if data is there.
     pub fn isa_at(&self, address: u32) -> Isa {
         let mut runs = self.runs.range(..=address).rev();
         runs.find_map(|(_, isa)| *isa).unwrap_or(self.isa)

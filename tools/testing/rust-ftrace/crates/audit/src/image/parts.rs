@@ -85,7 +85,7 @@ pub const MCOUNT_LOC: Table = Table {
     stop: "__stop_mcount_loc",
 };
 
-/// The functions with room for a call ahead of their own instructions. The kernel has them in one
+/// The functions with room for a call before their own instructions. The kernel has them in one
 /// table with the others.
 pub const PADS: Table = Table {
     section: "__patchable_function_entries",

@@ -37,7 +37,7 @@ use crate::{
 /// Something that the C backend gets wrong.
 struct Case {
     title: &'static str,
-    /// What is wrong with the C backend, as the text ahead of what was seen.
+    /// What is wrong with the C backend, as the text before what was seen.
     cause: &'static str,
     machine: &'static str,
     /// The function of the guest's script.

@@ -55,8 +55,8 @@ pub fn remove_dir_all(path: &Path) -> Result<()> {
 
 /// Makes a folder, unless there is one from the same `origin`, which `stamp` keeps.
 ///
-/// What is there of another one goes first, its stamp ahead of it: no folder that is only half made
-/// has one.
+/// A folder from another origin goes first, and its stamp before it: a folder that is half made has
+/// no stamp.
 pub fn make_dir(
     dir: &Path,
     stamp: &Path,

@@ -82,8 +82,8 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let id = self.0.id().cast_signed();
-        // The child may have left others behind. Where all are gone already there is nothing to
-        // end, and killpg() says so.
+        // The child may have left others behind. If all are gone already, killpg() fails: there is
+        // nothing to end.
         let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
         let _ = self.0.wait();
         GROUPS.lock().unwrap().remove(&id);

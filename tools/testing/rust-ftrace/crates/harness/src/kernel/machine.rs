@@ -136,8 +136,8 @@ const MIPS: Machine = Machine {
     dtb: None,
     console: "ttyS0",
     channel: "ttyS1",
-    // QEMU cuts off what does not fit into 256 bytes with its NUL behind
-    // `rd_start=0xffffffff8fe00000 rd_size=1234567890 `.
+    // QEMU puts `rd_start=0xffffffff8fe00000 rd_size=1234567890 ` before it, and cuts off what does
+    // not fit into 256 bytes with the NUL.
     command_line: 255 - 47,
     qemu: "qemu-system-mipsel",
     cpus: 1,
@@ -217,7 +217,7 @@ CONFIG_FUNCTION_ERROR_INJECTION=y
 CONFIG_FAIL_FUNCTION=y
 ";
 
-/// ARM with call sites behind prologues.
+/// ARM with call sites after prologues.
 const NO_PADS: &str = "# CONFIG_ARM_FTRACE_PADS is not set\n";
 
 /// ARM without direct calls.

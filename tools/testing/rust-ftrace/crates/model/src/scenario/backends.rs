@@ -176,7 +176,7 @@ pub(super) const fn row(offset: i32, off: Pattern, on: Pattern) -> Row {
     }
 }
 
-/// A32, with nothing ahead of a site that is off.
+/// A32, with nothing before a site that is off.
 pub(super) static TWO_WORDS: Layout = Layout {
     name: "two-words",
     width: Width::Word,

@@ -369,7 +369,7 @@ fn a32_decoders_agree() {
             }
         }
         let offset = |target: Option<u32>| target.map(|target| i64::from(target as i32));
-        // `b` is also how a disassembler starts `bic`, `bkpt` and others, but without `#` behind.
+        // `b` is also how a disassembler starts `bic`, `bkpt` and others, but without `#` after it.
         compare_decoder(&A32, &insns, &["b #"], |bytes| {
             offset(a32::b_target(
                 8u32.wrapping_neg(),

@@ -111,7 +111,7 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
 
     let mut plan = plan::plan(&asked, &catalog);
 
-    // What is set up is what the plan takes.
+    // Only what the plan takes is set up.
     let mut kernel = None;
     let mut selftests = Vec::new();
     if plan.needs_source() {
