@@ -19,7 +19,8 @@ use super::{
         FailedStore,
         Locked,
         Machine,
-        PatchError, //
+        PatchError,
+        Reason, //
     }, //
 };
 use crate::{
@@ -75,25 +76,25 @@ pub(super) unsafe fn modify_site<M: Machine>(
 pub(super) fn report(_locked: &Locked, result: Result<(), PatchError>) -> c_int {
     static EXPECTED: Atomic<u32> = Atomic::new(0);
 
-    let (error, expected) = match result {
-        Ok(()) => return 0,
-        Err(PatchError::Unexpected(insn)) => {
+    let Err(error) = result else {
+        return 0;
+    };
+    let expected = match error {
+        PatchError::Unexpected(insn) => {
             EXPECTED.store(insn, Relaxed);
-            (EINVAL, EXPECTED.as_ptr().cast_const().cast())
+            EXPECTED.as_ptr().cast_const().cast()
         }
-        Err(
-            PatchError::Unaligned
-            | PatchError::Unencodable
-            | PatchError::UnknownSite
-            | PatchError::UnknownUpdate,
-        ) => (EINVAL, ptr::null()),
-        Err(PatchError::Unreadable) => (EFAULT, ptr::null()),
-        Err(PatchError::Unwritable) => (EPERM, ptr::null()),
+        _ => ptr::null(),
     };
     // SAFETY: By the invariants of `Locked`, nobody else uses the pointer: `ftrace_bug()` reads it
     // with `ftrace_lock` held too. It points to a static, or to nothing.
     unsafe { bindings::ftrace_expected = expected };
-    error.to_errno()
+    let number = match error.reason() {
+        Reason::Unreadable => EFAULT,
+        Reason::Unexpected | Reason::Unsuitable => EINVAL,
+        Reason::Unwritable => EPERM,
+    };
+    number.to_errno()
 }
 
 /// Returns the state of the site of `rec` when it is off.

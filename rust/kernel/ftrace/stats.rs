@@ -2,7 +2,10 @@
 
 //! Counters of what the backend has done.
 
-use super::text::PatchError;
+use super::text::{
+    PatchError,
+    Reason, //
+};
 use crate::{
     fmt,
     prelude::*,
@@ -51,15 +54,15 @@ impl Stats {
     pub(super) fn count(&self, result: Result<usize, PatchError>) {
         let (counter, number) = match result {
             Ok(stores) => (&self.transitions, stores),
-            Err(
-                PatchError::Unaligned
-                | PatchError::Unencodable
-                | PatchError::UnknownSite
-                | PatchError::UnknownUpdate,
-            ) => (&self.unsuitable, 1),
-            Err(PatchError::Unreadable) => (&self.unreadable, 1),
-            Err(PatchError::Unexpected(_)) => (&self.unexpected, 1),
-            Err(PatchError::Unwritable) => (&self.unwritable, 1),
+            Err(error) => {
+                let counter = match error.reason() {
+                    Reason::Unsuitable => &self.unsuitable,
+                    Reason::Unreadable => &self.unreadable,
+                    Reason::Unexpected => &self.unexpected,
+                    Reason::Unwritable => &self.unwritable,
+                };
+                (counter, 1)
+            }
         };
         counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
     }

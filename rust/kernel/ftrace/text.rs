@@ -159,6 +159,33 @@ pub enum PatchError {
     Unwritable,
 }
 
+/// The reason for a [`PatchError`] by which debugfs counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The change is none that the backend can make at this site.
+    Unsuitable,
+    /// As [`PatchError::Unreadable`].
+    Unreadable,
+    /// As [`PatchError::Unexpected`].
+    Unexpected,
+    /// As [`PatchError::Unwritable`].
+    Unwritable,
+}
+
+impl PatchError {
+    /// Returns the reason. Four errors are all "unsuitable".
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Unaligned | Self::Unencodable | Self::UnknownSite | Self::UnknownUpdate => {
+                Reason::Unsuitable
+            }
+            Self::Unreadable => Reason::Unreadable,
+            Self::Unexpected(_) => Reason::Unexpected,
+            Self::Unwritable => Reason::Unwritable,
+        }
+    }
+}
+
 /// A store that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailedStore {
