@@ -25,7 +25,10 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::{
-    commands::Command,
+    commands::{
+        number::Number,
+        Command, //
+    },
     host::{
         paths::Paths,
         process,
@@ -48,7 +51,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// 1 shows the output of every command that is run.
-    #[arg(long, env = "V", default_value_t = 0, global = true)]
+    #[arg(long, env = "V", default_value_t = 0, global = true, value_parser = Number(0u8..=1))]
     verbose: u8,
 }
 

@@ -12,6 +12,7 @@ use anyhow::{
 use clap::Args;
 
 use crate::{
+    commands::number::Number,
     guest::{
         self,
         rootfs,
@@ -41,7 +42,7 @@ pub struct Boot {
     #[arg(long, env = "TEST")]
     test: Option<String>,
     /// How often the guest turns all functions on and off under load.
-    #[arg(long, env = "TOGGLES", default_value_t = 10)]
+    #[arg(long, env = "TOGGLES", default_value_t = 10, value_parser = Number(1..=u32::MAX))]
     toggles: u32,
     #[command(flatten)]
     source: Source,

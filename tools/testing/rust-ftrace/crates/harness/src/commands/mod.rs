@@ -19,6 +19,7 @@ mod check;
 mod develop;
 mod doctor;
 mod install;
+pub mod number;
 mod patch;
 mod run;
 mod why;

@@ -8,16 +8,19 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    commands::check::{
-        filter::Filter,
-        ftracetest::script,
-        fuzz::Rounds,
-        kernels::Scripts,
-        plan::{
-            Asked,
-            Catalog, //
+    commands::{
+        check::{
+            filter::Filter,
+            ftracetest::script,
+            fuzz::Rounds,
+            kernels::Scripts,
+            plan::{
+                Asked,
+                Catalog, //
+            },
+            session::Session, //
         },
-        session::Session, //
+        number::Number, //
     },
     guest::{
         self,
@@ -63,10 +66,10 @@ pub struct Options {
     #[arg(long, env = "ARCH")]
     arch: Option<String>,
     /// How often the guest turns all functions on and off under load.
-    #[arg(long, env = "TOGGLES", default_value_t = 100)]
+    #[arg(long, env = "TOGGLES", default_value_t = 100, value_parser = Number(1..=u32::MAX))]
     toggles: u32,
     /// The seed of the first round of random commands.
-    #[arg(long, env = "SEED", default_value_t = 1)]
+    #[arg(long, env = "SEED", default_value_t = 1, value_parser = Number(0..=u64::MAX))]
     seed: u64,
     /// A folder of random commands to run in place of those of seeds.
     #[arg(long, env = "REPLAY")]
