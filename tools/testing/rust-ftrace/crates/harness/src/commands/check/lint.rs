@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own checks of style, and clippy with the kernel's flags.
+//! Checks of style, and clippy with the kernel's flags.
 
 use std::{
     fs,
-    path::Path,
+    path::{
+        Path,
+        PathBuf, //
+    },
     process::Command,
     time::Instant, //
 };
 
 use anyhow::{
     bail,
+    ensure,
     Context as _,
     Result, //
 };
@@ -24,7 +28,11 @@ use crate::{
             Session, //
         },
     },
-    host::files,
+    guest,
+    host::{
+        files,
+        process::output, //
+    },
     kernel::{
         backend::Backend,
         kbuild::Kernel,
@@ -49,12 +57,37 @@ use crate::{
 };
 
 impl Session<'_> {
-    /// The kernel's own style checks on the series that `make patch` gives.
-    pub fn lint(&mut self, kernel: &source::Kernel, plan: &Plan) -> Result<()> {
-        let tree = &kernel.dir;
-        let series = Series::read(&self.ctx.paths.repo, &kernel.version.series())?;
+    /// Checks of style: those of the kernel on the series that `make patch` gives, and a shell's on
+    /// the scripts for guests, which take no kernel.
+    pub fn lint(&mut self, kernel: Option<&source::Kernel>, plan: &Plan) -> Result<()> {
         let start = Instant::now();
         let mut cases = Vec::new();
+        if plan.scripts {
+            let scripts = scripts(&guest::scripts(self.ctx))?;
+            let case = "scripts";
+            let run = self.ctx.ui.step(
+                &format!("{}: {case}", Name::Lint),
+                &log_name(&Name::Lint.to_string(), case),
+                |_| parse_scripts(&scripts),
+            );
+            cases.push(Case::check(case, run.err().map(|e| format!("{e:#}"))));
+        }
+        if let Some(kernel) = kernel {
+            self.kernel_style(kernel, plan, &mut cases)?;
+        }
+        self.add(Name::Lint, start.elapsed(), cases);
+        Ok(())
+    }
+
+    /// The kernel's own checks.
+    fn kernel_style(
+        &self,
+        kernel: &source::Kernel,
+        plan: &Plan,
+        cases: &mut Vec<Case>,
+    ) -> Result<()> {
+        let tree = &kernel.dir;
+        let series = Series::read(&self.ctx.paths.repo, &kernel.version.series())?;
         if plan.rustfmt {
             let files = series
                 .added()
@@ -65,9 +98,8 @@ impl Session<'_> {
             cases.push(self.command("rustfmt", &Name::Lint, &mut command));
         }
         if plan.checkpatch {
-            self.checkpatch(tree, &series, &mut cases)?;
+            self.checkpatch(tree, &series, cases)?;
         }
-        self.add(Name::Lint, start.elapsed(), cases);
         Ok(())
     }
 
@@ -121,6 +153,38 @@ impl Session<'_> {
     }
 }
 
+/// The scripts of a folder: the files that begin with a comment.
+fn scripts(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut scripts = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let path = entry?.into_path();
+        if !path.is_file() {
+            continue;
+        }
+        let text = fs::read_to_string(&path);
+        if text
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .starts_with('#')
+        {
+            scripts.push(path);
+        }
+    }
+    Ok(scripts)
+}
+
+/// Has a shell parse all of `scripts`, and execute none.
+fn parse_scripts(scripts: &[PathBuf]) -> Result<()> {
+    ensure!(!scripts.is_empty(), "there are no scripts");
+    let parse = |script| output(Command::new("sh").arg("-n").arg(script)).err();
+    let failures: Vec<_> = scripts
+        .iter()
+        .filter_map(parse)
+        .map(|e| format!("{e:#}"))
+        .collect();
+    ensure!(failures.is_empty(), failures.join("\n"));
+    Ok(())
+}
+
 /// The names of the cases of checkpatch for the patches of a series.
 pub fn checkpatch_cases(repo: &Path, series: &str) -> Result<Vec<String>> {
     let names = series::patches(repo, series)?;
@@ -133,4 +197,29 @@ pub fn checkpatch_cases(repo: &Path, series: &str) -> Result<Vec<String>> {
             format!("checkpatch {number:04}-{subject}")
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_that_no_shell_can_parse_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        let parsed = || {
+            let scripts = scripts(dir.path()).unwrap();
+            parse_scripts(&scripts).map_err(|error| error.to_string())
+        };
+        assert!(parsed().unwrap_err().contains("no scripts"));
+        write("motd", "no script: it isn't one\n");
+        write("good", "#!/bin/sh\nif true; then echo; fi\n");
+        parsed().unwrap();
+        write("bad", "# A test.\nif true; then echo\n");
+        write("worse", "# Another one.\n( }\n");
+        let error = parsed().unwrap_err();
+        assert!(error.contains("/bad"), "{error}");
+        assert!(error.contains("/worse"), "{error}");
+        assert!(!error.contains("/good"), "{error}");
+    }
 }

@@ -139,10 +139,10 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
     }
 
     session.host(&plan.host, plan.browser_tests)?;
+    if plan.lints() {
+        session.lint(kernel.as_ref(), &plan)?;
+    }
     if let Some(kernel) = kernel {
-        if plan.rustfmt || plan.checkpatch {
-            session.lint(&kernel, &plan)?;
-        }
         if !plan.machines.is_empty() {
             let scripts = Scripts {
                 tests: catalog.tests,

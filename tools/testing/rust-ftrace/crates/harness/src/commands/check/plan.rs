@@ -68,6 +68,8 @@ pub struct Plan {
     /// The crates whose tests run on the host.
     pub host: Vec<String>,
     pub rustfmt: bool,
+    /// Whether the shell reads the scripts for guests.
+    pub scripts: bool,
     pub checkpatch: bool,
     pub machines: Vec<OnMachine>,
     /// Whether `known-failures` is held against all results.
@@ -107,6 +109,11 @@ impl Plan {
         self.rustfmt || self.checkpatch || self.ktap || !self.machines.is_empty()
     }
 
+    /// Whether any check of style is asked for.
+    pub fn lints(&self) -> bool {
+        self.rustfmt || self.scripts || self.checkpatch
+    }
+
     /// The machines that kernels are built for.
     pub fn machines(&self) -> Vec<&'static Machine> {
         self.machines.iter().map(|m| m.machine).collect()
@@ -135,6 +142,7 @@ pub fn plan(asked: &Asked<'_>, catalog: &Catalog) -> Plan {
     let is_check_all = asked.by == TestedBy::CheckAll;
     Plan {
         rustfmt: wants_lint("rustfmt"),
+        scripts: wants_lint("scripts"),
         checkpatch: filter.wants(&Name::Lint, Some(&catalog.patches)),
         machines: asked
             .machines
@@ -278,8 +286,10 @@ mod tests {
     #[test]
     fn checks_of_style_take_no_machine() {
         let plan = planned(TestedBy::Check, Some("lint"), None);
-        assert!(plan.rustfmt && plan.checkpatch && plan.needs_source());
+        assert!(plan.rustfmt && plan.scripts && plan.checkpatch && plan.needs_source());
         assert!(plan.host.is_empty() && plan.machines.is_empty());
+        let plan = planned(TestedBy::Check, Some("lint/scripts"), None);
+        assert!(plan.lints() && !plan.needs_source());
         let plan = planned(TestedBy::Check, Some("lint/rustfmt"), None);
         assert!(plan.rustfmt && !plan.checkpatch);
     }
