@@ -7,10 +7,9 @@ V ?= 0
 export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT
 
 CARGO ?= cargo
-workspace = --quiet --locked --manifest-path tools/testing/rust-ftrace/Cargo.toml \
-	--target-dir build/cargo
-host-tests = $(CARGO) test $(workspace) --workspace --lib --bins --tests $(TEST)
-harness = $(CARGO) run $(workspace) --release --package rust-ftrace -- $@
+workspace = --locked --manifest-path tools/testing/rust-ftrace/Cargo.toml --target-dir build/cargo
+host-targets = $(workspace) --workspace --lib --bins --tests
+host-tests = $(CARGO) test --quiet $(host-targets) $(TEST)
 
 .DEFAULT_GOAL := help
 .PHONY: help run check check-all test-host build boot bench why shell install status uninstall \
@@ -31,9 +30,10 @@ uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
 patch: cargo		## the series for `git am`, to standard output or a folder (KERNEL= OUT=)
 doctor: cargo		## list the tools: yours, minimum, how to get it
 run check check-all build boot bench why shell install status uninstall patch doctor:
-	@$(harness)
+	@$(CARGO) build $(workspace) --release --package rust-ftrace
+	@build/cargo/release/rust-ftrace $@
 test-host:
-	@start=$$(date +%s); names=$$($(host-tests) -- --list) && \
+	@start=$$(date +%s); $(CARGO) build $(host-targets) && names=$$($(host-tests) -- --list) && \
 		{ echo "$$names" | grep -q ': test$$' || { \
 			echo "error: TEST=$(TEST) is no part of the name of a test" >&2; exit 1; } } && \
 		$(host-tests) && \
@@ -58,4 +58,3 @@ cargo:
 		echo "installing gcc and libc6-dev: cargo needs a linker" >&2; \
 		sudo=$$(test $$(id -u) = 0 || echo sudo); \
 		$$sudo apt-get update -q && $$sudo apt-get install -yq gcc libc6-dev; } >&2
-	@test -d build/cargo/release || echo "building the harness, once ..." >&2
