@@ -35,8 +35,8 @@ pub struct Stopped(NotThreadSafe);
 /// `work` must be short: nothing else runs meanwhile. It may not sleep. Before the scheduler can
 /// stop CPUs there is only one, which then calls `work` and `after` with interrupts off.
 ///
-/// Fails with `EAGAIN` or whatever else keeps the CPUs from being stopped; then neither
-/// function was called.
+/// Fails, with `EAGAIN` or another error, if the CPUs cannot be stopped. Then neither function was
+/// called.
 pub fn stop_machine<W, A>(work: W, after: A) -> Result
 where
     W: FnOnce(&Stopped) + Send,
@@ -49,10 +49,9 @@ where
         after,
     };
 
-    // SAFETY: `run` takes a `Call` of these types, which outlives the call of `stop_machine()`
-    // because that returns only when all CPUs are through with it. `__cpu_online_mask` is
-    // valid for as long as the kernel runs, and does not change while it is in use: the callee
-    // holds the lock for that.
+    // SAFETY: `run` takes a `Call` of these types. It outlives the call of `stop_machine()`, which
+    // returns only when all CPUs are through with it. `__cpu_online_mask` is valid for as long as
+    // the kernel runs. It does not change while it is in use: the callee holds the lock for that.
     to_result(unsafe {
         bindings::stop_machine(
             Some(run::<W, A>),
@@ -78,8 +77,8 @@ struct Call<W, A> {
 
 /// # Safety
 ///
-/// `data` points to a `Call<W, A>` that all CPUs can use, every one of which calls this
-/// function with interrupts off.
+/// All CPUs call this function, with interrupts off. `data` points to a `Call<W, A>` that all of
+/// them can use.
 unsafe extern "C" fn run<W, A>(data: *mut c_void) -> c_int
 where
     W: FnOnce(&Stopped) + Send,

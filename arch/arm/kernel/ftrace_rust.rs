@@ -83,7 +83,7 @@ fn is_read_only(is_core: bool) -> bool {
     }
     // SAFETY: May be read any time.
     let state = unsafe { bindings::system_state };
-    // It is from mark_readonly() on, which comes in that state.
+    // mark_readonly() runs in that state.
     cfg!(CONFIG_STRICT_KERNEL_RWX) && state >= bindings::system_states_SYSTEM_FREEING_INITMEM
 }
 
@@ -196,7 +196,7 @@ unsafe impl Arch for Arm {
     }
 
     fn is_mcount(rec: &dyn_ftrace, target: u32) -> bool {
-        // Where `.init.text` is too far away, the linker puts a veneer between.
+        // If `.init.text` is too far away, the linker puts a veneer between.
         is_init_text(rec.ip) || target == Self::mcount(rec)
     }
 
@@ -317,10 +317,10 @@ unsafe extern "C" fn ftrace_init_nop(module: *mut bindings::module, rec: *mut dy
     unsafe { hooks::init_nop::<Arm>(&exclusive, module, rec) }
 }
 
-/// Trampolines, which stand in the kernel's text: memory of modules can be out of its reach.
+/// Trampolines. They stand in the kernel's text, because `bl` may not reach the memory of modules.
 ///
-/// T32 code has none. A site there calls nothing whose address differs from that of its entry in
-/// the lower 12 bits.
+/// T32 code has none. With `-pg`, one store cannot make a site call a target whose lower 12 bits
+/// differ from those of its entry.
 #[cfg(not(CONFIG_THUMB2_KERNEL))]
 mod trampolines {
     use super::*;
@@ -330,8 +330,8 @@ mod trampolines {
         Trampolines, //
     };
 
-    // SAFETY: The pool is what `ftrace_caller.S` put there, which asserts the offsets. One that is
-    // off serves no ops, so no site calls it.
+    // SAFETY: `ftrace_caller.S` made the pool, and asserts the offsets. A trampoline that is off
+    // serves no ops, so no site calls it.
     unsafe impl Trampolines for Arm {
         const OPS: Layout = site::A32_OPS;
         const OPS_CALL: Layout = site::A32_OPS_CALL;
@@ -351,8 +351,8 @@ mod trampolines {
         unsafe fn flush(_trampoline: usize) {}
     }
 
-    /// Returns `address`, or the entry that gets there if it is the trampoline of an ops, or of a
-    /// direct call, out of reach of the site of `rec`: from there ftrace asks all ops.
+    /// Returns what the site of `rec` calls to get to `address`: `address` itself, unless it is a
+    /// trampoline out of reach. Then it is an entry, from which ftrace asks all ops.
     pub(super) fn trampoline_or_entry(rec: &dyn_ftrace, address: usize) -> usize {
         let is_reached = || SITE.reaches(usize_as_u32(rec.ip), usize_as_u32(address));
         if pool().contains(&address) && !is_reached() {
@@ -393,7 +393,7 @@ mod graph {
         stack_pointer: usize,
     }
 
-    /// Finds the frame of the function that is traced at `ip`, where its prologue is done.
+    /// Finds the frame of the function that is traced at `ip`, after its prologue.
     ///
     /// `parent` points to its return address as the site found it, in `lr`. A leaf function keeps
     /// it there; one that saved it returns by its own copy.
@@ -474,8 +474,8 @@ mod graph {
         let Some(frame) = frame else {
             return;
         };
-        // SAFETY: That is where the entry or the function is about to read the return address, and
-        // nothing else.
+        // SAFETY: The entry or the function is about to read its return address there. Nothing else
+        // uses the word.
         let return_address = unsafe { &mut *frame.return_address };
         // SAFETY: By the safety requirements.
         unsafe { hook_return(return_address, frame.stack_pointer, ip, fregs) };

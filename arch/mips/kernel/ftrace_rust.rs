@@ -73,8 +73,8 @@ unsafe impl Machine for Mips {
     }
 
     fn sync_core() {
-        // `synci` need not reach other CPUs, and flush_icache_range() would have to
-        // interrupt them, which do not listen now. Each drops all that it holds instead.
+        // `synci` need not reach other CPUs. flush_icache_range() would interrupt them, but their
+        // interrupts are off. So each CPU drops all that its own instruction cache holds.
         if cfg!(CONFIG_SMP) {
             // SAFETY: Set when the caches were probed, before the first change of text.
             if let Some(flush) = unsafe { bindings::local_flush_icache_range } {
@@ -88,8 +88,8 @@ unsafe impl Machine for Mips {
 }
 
 // SAFETY: Modules are compiled with `-mlong-calls`, the kernel is not, and a site whose words are
-// not of its layout is refused. `target` returns what ftrace asked for, or the entry that has all
-// ops asked; for sites of modules, where those enter.
+// not of its layout is refused. `target` returns what ftrace asked for, or the entry from which
+// ftrace asks all ops. A site of a module gets the entry for modules, which leads to the same.
 unsafe impl Arch for Mips {
     const NAME: &'static str = "mips";
     const SYNC: &'static str = "stop_machine and jr.hb";
@@ -123,7 +123,7 @@ unsafe impl Arch for Mips {
         if !records::is_in_image(rec.ip) {
             return usize_as_u32(address.wrapping_sub(ENTRY_OFFSET));
         }
-        // From there ftrace asks all ops.
+        // From `ftrace_caller`, ftrace asks all ops.
         usize_as_u32(if MIPS_CORE.keeps_target(usize_as_u32(rec.ip)) {
             function(bindings::ftrace_caller)
         } else {
@@ -181,8 +181,8 @@ unsafe impl Trampolines for Mips {
 
     /// Copies the template to memory that is mapped without the TLB, a page of its own.
     ///
-    /// The lower half of its address is that of `ftrace_module_caller`, as sites of modules ask
-    /// for: they turn from one to the other by one store.
+    /// The lower half of its address is that of `ftrace_module_caller`. So one store takes a site
+    /// of a module from one to the other.
     fn allocate(_locked: &Locked) -> Option<usize> {
         const SPAN: usize = 1 << 16;
         let entry = function(bindings::ftrace_module_caller);
@@ -210,8 +210,8 @@ unsafe impl Trampolines for Mips {
             return None;
         }
         let template = function(bindings::ftrace_trampoline);
-        // SAFETY: The template does not cross the end of a page where `ftrace_module_caller`
-        // stands, on a multiple of a power of two that is not less than its size.
+        // SAFETY: `ftrace_module_caller` stands on a multiple of a power of two that is not less
+        // than the template's size. The copy has the same offset in its page, so it ends in it.
         unsafe {
             ptr::copy_nonoverlapping(
                 template as *const u8,

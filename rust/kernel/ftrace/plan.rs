@@ -106,7 +106,8 @@ impl Plan {
     }
 }
 
-/// Stores to sites, one for each, in the order of the records, mostly that of the addresses.
+/// Stores, one for each site. They are in the order of the records, which is mostly that of the
+/// addresses.
 ///
 /// They are in chunks of a page. Memory of `vmalloc` would be read through the TLB while CPUs are
 /// stopped, and all TLBs would have to be flushed afterwards.

@@ -383,7 +383,7 @@ impl<'a, M: Machine> Page<'a, M> {
         }
     }
 
-    /// Does the other stores.
+    /// As [`store_others`](Self::store_others), for one width.
     ///
     /// # Safety
     ///

@@ -103,7 +103,7 @@ pub unsafe fn is_off<A: Trampolines>(trampoline: usize) -> bool {
 /// # Safety
 ///
 /// `ops` is valid.
-unsafe fn call_for(ops: *mut ftrace_ops) -> SiteState {
+unsafe fn wanted_call(ops: *mut ftrace_ops) -> SiteState {
     // SAFETY: By the safety requirements.
     let (own, func) = unsafe { ((*ops).func, bindings::ftrace_ops_get_func(ops)) };
     let address = |func: bindings::ftrace_func_t| func.map_or(0, |func| func as usize);
@@ -120,7 +120,7 @@ unsafe fn call_for(ops: *mut ftrace_ops) -> SiteState {
 /// # Safety
 ///
 /// It is the address of a trampoline.
-unsafe fn call_of<A: Trampolines>(trampoline: usize) -> Result<SiteState, PatchError> {
+unsafe fn current_call<A: Trampolines>(trampoline: usize) -> Result<SiteState, PatchError> {
     let ip = trampoline.wrapping_add(A::CALL_OFFSET);
     // SAFETY: By the safety requirements.
     let words = unsafe { read_site(&A::OPS_CALL, ip) }?;
@@ -153,7 +153,7 @@ unsafe fn switch<A: Trampolines>(
     stores.add(&A::OPS, ip, from, to)?;
     let call_ip = usize_as_u32(trampoline.wrapping_add(A::CALL_OFFSET));
     // SAFETY: By the safety requirements.
-    let call_before = unsafe { call_of::<A>(trampoline) }?;
+    let call_before = unsafe { current_call::<A>(trampoline) }?;
     stores.add(&A::OPS_CALL, call_ip, call_before, call)?;
     // SAFETY: The words are those of a trampoline that is not in use.
     unsafe { modify_code::<A>(exclusive, stores.width(), &stores) }?;
@@ -167,7 +167,7 @@ unsafe fn switch<A: Trampolines>(
 /// `ops` is valid, and about to be registered unless it is already.
 pub unsafe fn update<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
     // SAFETY: By the safety requirements.
-    let (flags, trampoline, call) = unsafe { ((*ops).flags, (*ops).trampoline, call_for(ops)) };
+    let (flags, trampoline, call) = unsafe { ((*ops).flags, (*ops).trampoline, wanted_call(ops)) };
     let has = |flag| flags & flag as usize != 0;
     A::prepare(flags);
 
@@ -212,7 +212,7 @@ pub unsafe fn update<A: Trampolines>(locked: &Locked, ops: *mut ftrace_ops) {
 unsafe fn update_call<A: Trampolines>(locked: &Locked, trampoline: usize, call: SiteState) {
     let ip = trampoline.wrapping_add(A::CALL_OFFSET);
     // SAFETY: By the safety requirements.
-    let from = match unsafe { call_of::<A>(trampoline) } {
+    let from = match unsafe { current_call::<A>(trampoline) } {
         Ok(from) if from == call => return,
         from => from,
     };

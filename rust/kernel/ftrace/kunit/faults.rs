@@ -45,22 +45,30 @@ use crate::{
 /// Stores to memory that is not mapped, or to another page than it should.
 struct Broken;
 
-/// What is wrong: the first page is not mapped (0) or the second one (1), neither has an alias (2),
-/// nothing (3), the alias of a page is that of the next one (4).
-static BROKEN_AFTER: Atomic<usize> = Atomic::new(0);
+/// What is wrong: one of the following.
+static BROKEN: Atomic<u32> = Atomic::new(NOTHING);
+
+const NOTHING: u32 = 0;
+/// The alias of the first page is not mapped.
+const FIRST_PAGE: u32 = 1;
+/// The alias of the second page is not mapped.
+const SECOND_PAGE: u32 = 2;
+/// No page has an alias.
+const ALIAS: u32 = 3;
+/// The alias of a page is the next page.
+const NEXT_PAGE: u32 = 4;
 
 // SAFETY: The address is that of a page of a `Text`, or loads from it fault. `flush_icache` calls
 // nothing.
 unsafe impl Machine for Broken {
     fn map(address: usize, index: usize, _irq: &LocalInterruptDisabled) -> Result<usize> {
         let page = address & PAGE_MASK;
-        match (index, BROKEN_AFTER.load(Relaxed)) {
-            (0, 1) | (_, 3) => Ok(page),
-            (_, 2) => Err(EFAULT),
-            (_, 4) => Ok(page + PAGE_SIZE),
+        match (BROKEN.load(Relaxed), index) {
             // The page after the memory of a `Text`.
-            (0, _) => Ok(page + Text::SIZE),
-            (_, _) => Ok(page + PAGE_SIZE),
+            (FIRST_PAGE, 0) => Ok(page + Text::SIZE),
+            (SECOND_PAGE, 1) | (NEXT_PAGE, _) => Ok(page + PAGE_SIZE),
+            (ALIAS, _) => Err(EFAULT),
+            _ => Ok(page),
         }
     }
 
@@ -81,8 +89,8 @@ mod tests {
         let mut site = text.site(0)?;
         assert_eq!(site.init()?.ret, 0);
         // The store faults, or there is no mapping to store through.
-        for broken_after in [0, 2] {
-            BROKEN_AFTER.store(broken_after, Relaxed);
+        for broken in [FIRST_PAGE, ALIAS] {
+            BROKEN.store(broken, Relaxed);
             let on = |rec: *mut dyn_ftrace| {
                 // SAFETY: The record is valid.
                 let ip = unsafe { (*rec).ip };
@@ -117,8 +125,8 @@ mod tests {
             let (first, second) = (address(PAGE_SIZE) - width.size(), address(PAGE_SIZE));
             let stores = [store(first), store(second)];
 
-            for (broken_after, faulty) in [(0, first), (1, second), (2, first)] {
-                BROKEN_AFTER.store(broken_after, Relaxed);
+            for (broken, faulty) in [(FIRST_PAGE, first), (SECOND_PAGE, second), (ALIAS, first)] {
+                BROKEN.store(broken, Relaxed);
                 let result = apply::<Broken>(width, &stores);
                 assert_eq!(result, failed(faulty, PatchError::Unwritable));
                 assert_eq!(read(first, width), Ok(0));
@@ -129,7 +137,7 @@ mod tests {
             #[cfg(CONFIG_ARCH_HAS_SET_MEMORY)]
             {
                 let page = text.at(PAGE_SIZE);
-                BROKEN_AFTER.store(3, Relaxed);
+                BROKEN.store(NOTHING, Relaxed);
                 // SAFETY: The page is one of `text`.
                 assert_eq!(unsafe { bindings::set_memory_ro(page, 1) }, 0);
                 let result = apply::<Broken>(width, &stores);
@@ -143,7 +151,7 @@ mod tests {
             // What is taken for the alias is another page: its words are none of those.
             let other = [store(address(8)), store(address(16))];
             for wrong in [address(PAGE_SIZE + 8), address(PAGE_SIZE + 16)] {
-                BROKEN_AFTER.store(4, Relaxed);
+                BROKEN.store(NEXT_PAGE, Relaxed);
                 // SAFETY: The word is in the memory of `text`.
                 unsafe { write(wrong, width, NEW) };
                 let result = apply::<Broken>(width, &other);
@@ -160,7 +168,7 @@ mod tests {
             // The word of a third page, which is not mapped, has its turn later.
             let [before, after] = [address(PAGE_SIZE) - 8, address(2 * PAGE_SIZE)];
             let stores = [store(before), store(first), store(second), store(after)];
-            BROKEN_AFTER.store(3, Relaxed);
+            BROKEN.store(NOTHING, Relaxed);
             assert_eq!(apply::<Broken>(width, &stores), Ok(3));
             for address in [before, first, second] {
                 assert_eq!(read(address, width), Ok(NEW));
@@ -174,13 +182,13 @@ mod tests {
             // The second of three words is not what it is thought to be: none changes.
             let mut stores = [store(address(0)), store(address(8)), store(address(16))];
             stores[1].old = 1;
-            BROKEN_AFTER.store(1, Relaxed);
+            BROKEN.store(NOTHING, Relaxed);
             let result = apply::<Broken>(width, &stores);
             assert_eq!(result, failed(address(8), PatchError::Unexpected(1)));
             assert_eq!(read(address(0), width), Ok(0));
 
             // A store changes what it is to change and nothing beside it.
-            BROKEN_AFTER.store(1, Relaxed);
+            BROKEN.store(NOTHING, Relaxed);
             assert_eq!(apply::<Broken>(width, &[store(address(32))]), Ok(1));
             assert_eq!(read(address(32), width), Ok(NEW));
             assert_eq!(read(address(32) - width.size(), width), Ok(0));
