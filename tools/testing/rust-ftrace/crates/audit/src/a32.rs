@@ -46,8 +46,8 @@ pub const CLOBBERED: Regs = IP | FLAGS;
 const UDF: u32 = 0xe7f0_00f0;
 const UDF_MASK: u32 = 0xfff0_00f0;
 
-// The disassembler's own lists of the registers that an instruction reads and writes leave out
-// some that it reads: the distance of a shift, what `stmdb` stores, what `uxtab` and `umlal` add to.
+// The disassembler has lists of the registers that an instruction reads and writes. They lack some
+// that it reads: the distance of a shift, what `stmdb` stores, what `uxtab` and `umlal` add to.
 
 /// Instructions whose first operand is a register that they only write.
 const WRITE_ONE: &[&str] = &[
@@ -217,8 +217,8 @@ pub fn describe(
     }))
 }
 
-/// Where the linker's veneer at `start` goes, which consists of `words`: the way from A32 to T32 code
-/// of a jump.
+/// The target of the linker's veneer at `start`, which consists of `words`. A veneer takes a jump
+/// from A32 code to T32 code.
 pub fn veneer_target(start: u32, words: [u32; 4]) -> Option<u32> {
     // ldr ip, [pc, #4]; add ip, pc, ip; bx ip
     const VENEER: [u32; 3] = [0xe59f_c004, 0xe08f_c00c, 0xe12f_ff1c];

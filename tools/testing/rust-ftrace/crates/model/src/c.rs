@@ -2,10 +2,10 @@
 
 //! The C backends of Linux 7.3: `arch/{arm,mips}/kernel/{ftrace.c,entry-ftrace.S,mcount.S}`.
 //!
-//! Without the graph tracer, whose jump in the entry they turn on and off as well.
+//! The graph tracer is left out. They also turn its jump in the entry on and off.
 //!
-//! Their layouts are tables of the type that the Rust backend has; that two words of one differ
-//! between off and on is what that one refuses at compile time.
+//! Their layouts are tables of the Rust backend's type. Two words of a layout differ between off
+//! and on: the Rust backend refuses that at compile time.
 
 use crate::{
     code::{
@@ -175,9 +175,9 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, call: &'static Layout) -> Code 
 
 /// MIPS, the kernel: the code around a site of layout `site`, which enters at `ftrace_caller+8`.
 pub fn mips_core(site: &'static Layout) -> Code {
-    let ahead = copy(Reg::Parent, Reg::Link);
+    let before = copy(Reg::Parent, Reg::Link);
     let site = Site::compiled(site, CORE_SITE, MCOUNT);
-    mips(Some(ahead), site, ENTRY, &[])
+    mips(Some(before), site, ENTRY, &[])
 }
 
 /// MIPS, modules: the code around a site of layout `site`, which enters at `_mcount`. That gives
@@ -187,7 +187,7 @@ pub fn mips_module(site: &'static Layout) -> Code {
     mips(None, site, MCOUNT, &[Op::Nop, Op::AddSp(8)])
 }
 
-fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
+fn mips(before: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
     const PARENT: u32 = 40;
     const SITE: u32 = 44;
     const LEAVE: Op = Op::Leave {
@@ -206,7 +206,7 @@ fn mips(ahead: Option<Op>, site: Site, entry: u32, first: &[Op]) -> Code {
     ];
     let func = entry + 4 * (first.len() + enter.len()) as u32;
     let call = Site::compiled(&MIPS_FUNC_CALL, func, STUB);
-    let mut code = Code::new(Isa::Mips, ahead, site, call);
+    let mut code = Code::new(Isa::Mips, before, site, call);
     let next = code.put(entry, first);
     code.put(next, &enter);
     code.put(func + 4, &[copy(Reg::Arg1, Reg::Parent), LEAVE]);

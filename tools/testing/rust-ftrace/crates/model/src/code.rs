@@ -38,9 +38,9 @@ pub const ENTRY: u32 = 0x8012_9abc;
 pub const REGS_ENTRY: u32 = ENTRY + 0x1000;
 /// Another entry, which differs from `ftrace_caller` in both halves of its address.
 pub const OTHER_ENTRY: u32 = 0x8015_8004;
-/// A trampoline. Its lower half is that of `ftrace_caller`, and its upper half that of nothing else.
+/// A trampoline. Its lower half is that of `ftrace_caller`. Nothing else has its upper half.
 pub const TRAMPOLINE: u32 = ENTRY + 0x4_0000;
-/// One that differs from `ftrace_caller` in both halves of its address.
+/// Another trampoline, which differs from `ftrace_caller` in both halves of its address.
 pub const OTHER_TRAMPOLINE: u32 = 0x801a_4010;
 /// `ftrace_stub`.
 pub const STUB: u32 = 0x8012_a100;
@@ -199,8 +199,8 @@ impl Code {
     /// Returns the code of which `site` is the call site, within an entry that calls a tracer at
     /// `func`.
     ///
-    /// `ahead` is executed before the site.
-    pub fn new(isa: Isa, ahead: Option<Op>, site: Site, func: Site) -> Self {
+    /// `before` is executed before the site.
+    pub fn new(isa: Isa, before: Option<Op>, site: Site, func: Site) -> Self {
         let (mut start, body) = site.range();
         let mut ops = BTreeMap::from([
             (body, Op::Body),
@@ -211,7 +211,7 @@ impl Code {
             (OTHER_OPS_TRACER, Op::OpsTracer(OTHER_OPS)),
             (ASSIST, Op::OpsTracer(OPS)),
         ]);
-        if let Some(op) = ahead {
+        if let Some(op) = before {
             start -= 4;
             ops.insert(start, op);
         }

@@ -177,9 +177,8 @@ impl Isa {
         matches!(self, Isa::Mips)
     }
 
-    /// Whether a CPU may execute the instruction while another one exchanges it for one
-    /// that this is said of as well, without synchronisation: then it executes the old or the
-    /// new one.
+    /// Whether a CPU may execute the instruction while another CPU exchanges it for another such
+    /// instruction, without synchronisation. It then executes the old instruction or the new one.
     ///
     /// A32: DDI 0406, A3.5.4, of which sites hold only these. T32: DDI 0487, B2.2.5, of which sites
     /// hold only 16-bit `b` and the first halfword of `bl`. No such list exists for MIPS.
@@ -195,7 +194,7 @@ impl Isa {
         }
     }
 
-    /// Returns what the instruction `insn` at `pc` does, [`None`] if no site holds such a one.
+    /// Returns what the instruction `insn` at `pc` does, [`None`] if no site holds such an instruction.
     pub fn decode(self, pc: u32, insn: u32) -> Option<Op> {
         match self {
             Isa::A32 => decode_a32(pc, insn),

@@ -2,8 +2,9 @@
 
 //! The backend's own patch path, run on recorded text.
 //!
-//! [`text`](crate::ftrace::text) is the file that the kernel builds. What it asks of the kernel is here: memory that
-//! can be read and written without faults, and a [`Machine`] that notes when text is published.
+//! [`text`](crate::ftrace::text) is the file that the kernel builds. What it asks of the kernel is
+//! here: memory that can be read and written without faults, and a [`Machine`] that notes when text
+//! is published.
 
 use std::{
     cell::RefCell,

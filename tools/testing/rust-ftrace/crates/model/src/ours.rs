@@ -36,7 +36,7 @@ use crate::{
     },
 };
 
-/// A32: what `site` is the layout of calls `ftrace_caller`, the entry that stands for
+/// A32: a site of layout `site` calls `ftrace_caller`, the entry that stands for
 /// `ftrace_regs_caller`, or the trampoline.
 pub fn a32(site: &'static Layout) -> Code {
     let mut code = arm(Isa::A32, site, CORE_SITE, &A32_FUNC_CALL);
@@ -53,7 +53,7 @@ pub fn a32(site: &'static Layout) -> Code {
     code
 }
 
-/// T32: what `site` is the layout of calls `ftrace_caller`, or the entry that stands for
+/// T32: a site of layout `site` calls `ftrace_caller`, or the entry that stands for
 /// `ftrace_regs_caller`.
 pub fn t32(site: &'static Layout) -> Code {
     let ip = match site.width {
@@ -72,7 +72,7 @@ const ARM_LEAVE: Op = Op::Leave {
     site: ARM_SITE,
 };
 
-/// Returns how what `site` calls begins.
+/// Returns the first instructions of what `site` calls.
 fn arm_enter(isa: Isa, site: &Site) -> [Op; 3] {
     [
         Op::Enter(
@@ -112,14 +112,14 @@ fn arm(isa: Isa, site: &'static Layout, ip: u32, call: &'static Layout) -> Code 
     code
 }
 
-/// MIPS, the kernel: what `site` is the layout of calls `ftrace_caller`, or the trampoline.
+/// MIPS, the kernel: a site of layout `site` calls `ftrace_caller`, or the trampoline.
 pub fn mips_core(site: &'static Layout) -> Code {
-    let ahead = copy(Reg::Parent, Reg::Link);
+    let before = copy(Reg::Parent, Reg::Link);
     let site = Site::compiled(site, CORE_SITE, MCOUNT);
-    mips(Some(ahead), site, TRAMPOLINE)
+    mips(Some(before), site, TRAMPOLINE)
 }
 
-/// MIPS, modules: what `site` is the layout of calls `ftrace_module_caller`, or the trampoline.
+/// MIPS, modules: a site of layout `site` calls `ftrace_module_caller`, or the trampoline.
 pub fn mips_module(site: &'static Layout) -> Code {
     mips_module_beside(site, TRAMPOLINE)
 }
@@ -130,7 +130,7 @@ pub fn mips_module_beside(site: &'static Layout, trampoline: u32) -> Code {
     mips(None, site, trampoline)
 }
 
-fn mips(ahead: Option<Op>, site: Site, trampoline: u32) -> Code {
+fn mips(before: Option<Op>, site: Site, trampoline: u32) -> Code {
     const FRAME: u32 = 56;
     const PARENT: u32 = 48;
     const RA: u32 = 52;
@@ -152,7 +152,7 @@ fn mips(ahead: Option<Op>, site: Site, trampoline: u32) -> Code {
     let [to_site, save, parent] = enter;
     let func = ENTRY + 4 * enter.len() as u32;
     let call = Site::compiled(&MIPS_FUNC_CALL, func, STUB);
-    let mut code = Code::new(Isa::Mips, ahead, site, call);
+    let mut code = Code::new(Isa::Mips, before, site, call);
     code.put(ENTRY, &enter);
     code.put(func + 4, &[Op::Nop, LEAVE]);
     code.put(GRAPH_TRACER, &[Op::GraphTracer(PARENT)]);

@@ -58,8 +58,8 @@ pub enum Step {
     SynchroniseWriter,
     /// The change is over, and every CPU that was stopped goes on.
     Go,
-    /// The patcher waits until each task has been where it sleeps, which is in no function that is
-    /// traced and in no tracer: `synchronize_rcu_tasks()`.
+    /// The patcher waits until each task has slept outside of traced functions and tracers:
+    /// `synchronize_rcu_tasks()`.
     Wait,
     /// The trampoline is given back: from now on it can hold anything.
     Free,
@@ -175,8 +175,8 @@ pub fn deallocate(code: &mut Code) {
 }
 
 /// Gives an ops a trampoline as `trampoline::update()` does, while everything runs: allocates it,
-/// turns it on and, where it is a copy, flushes all of it. Where it is none, other CPUs have
-/// yet to synchronise, which they do when the first site changes.
+/// turns it on and, if it is a copy, flushes all of it. If it is none, other CPUs have yet to
+/// synchronise. They do when the first site changes.
 pub fn give(code: &mut Code, ops: u32) -> Vec<Step> {
     let mut steps = Vec::new();
     if code.is_copied {

@@ -135,7 +135,7 @@ impl Task {
 pub struct Cpu {
     /// The oldest value that its instruction cache may hold.
     pub cached: [u8; WORDS],
-    /// The oldest value that it may execute: that, or what it fetched ahead before.
+    /// The oldest value that it may execute: that, or what it prefetched before.
     pub fetched: [u8; WORDS],
     /// Whether it waits in `stop_machine()`.
     pub stopped: bool,

@@ -46,7 +46,7 @@ struct Case {
     boot: &'static str,
     append: &'static str,
     options: &'static [&'static str],
-    /// Lines that a guest shows where all is right.
+    /// Lines that a guest shows if all is right.
     right: &'static [&'static str],
 }
 
@@ -131,7 +131,7 @@ const PLACES: [&str; 4] = ["epc   :", "ra    :", "PC is at", "LR is at"];
 /// How much of the log is shown of a guest that failed.
 const CLUES: usize = 6;
 
-/// A guest that does nothing any more is what one of the cases may come to.
+/// A guest may hang: one of the cases is about that.
 const LIMITS: Limits = Limits {
     total: Duration::from_secs(10 * 60),
     silence: Duration::from_secs(3 * 60),
@@ -180,7 +180,7 @@ pub fn why(ctx: &Context, source: &Source) -> Result<()> {
             };
             let append = format!("filter={} {} {}", case.name, case.boot, case.append);
             let options = case.options.iter().map(Into::into).collect();
-            // A guest that fails is what some cases are there to show.
+            // Some cases are there to show a guest that fails.
             let output = guest.run_with(ctx, "why", &append, &LIMITS, options)?;
             let lines = said(&output);
             let is_right = output.failure.is_none() && case.is_right(&lines);

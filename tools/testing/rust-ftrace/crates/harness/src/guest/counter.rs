@@ -35,7 +35,7 @@ use anyhow::{
 /// How long QEMU may take to open its sockets.
 const START: Duration = Duration::from_secs(10);
 
-/// Where a CPU keeps what, as GDB numbers its registers.
+/// GDB's numbers of the registers that are read.
 pub struct Registers {
     pub pc: u8,
     /// The return address on entry of a function.
@@ -157,7 +157,7 @@ impl<S: Read + Write> Counter<S> {
         Ok(spans)
     }
 
-    /// Lets the guest run to its end, and QEMU log each instruction of the first call of `function`.
+    /// Lets the guest run to its end. QEMU logs each instruction of the first call of `function`.
     pub fn log_call(mut self, function: Function, registers: &Registers) -> Result<Span> {
         let Function { name, address } = function;
         self.breakpoint(true, address)?;
@@ -191,7 +191,7 @@ impl<S: Read + Write> Counter<S> {
             .context("QEMU's monitor does not count instructions")
     }
 
-    /// Gives the monitor a command for people, who hear of errors alone.
+    /// Gives the monitor a command. It answers only if there is an error.
     fn tell_monitor(&mut self, line: &str) -> Result<()> {
         let arguments = serde_json::json!({ "command-line": line });
         match self

@@ -45,8 +45,8 @@ pub mod qemu;
 pub mod rootfs;
 mod userland;
 
-/// Keeps a boot short where its tests are not wanted: any tracer named on the command line turns
-/// the boot self-tests off, but for the ring buffer's.
+/// Keeps a boot short if its tests are not wanted. Any tracer named on the command line turns the
+/// boot self-tests off, except that of the ring buffer.
 pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0 initcall_blacklist=test_ringbuffer";
 
 /// How long a script may take in a guest, and turning all functions on and off once on top of that.
@@ -64,13 +64,13 @@ pub fn to_run(toggles: u32, part: &str) -> (String, Limits) {
 /// Where the guest has the kernel's ftrace selftests.
 const FTRACE_TESTS: &str = "/ftrace";
 
-/// Where it has random commands.
+/// Where the guest has random commands.
 const ROUNDS: &str = "/guest/rounds";
 
-/// Where it has those of user events.
+/// Where the guest has the kernel's selftests of user events.
 const USER_EVENTS: &str = "/user_events";
 
-/// The programs of these.
+/// The programs of the selftests of user events.
 const USER_EVENTS_PROGRAMS: &[&str] = &["abi_test", "dyn_test", "ftrace_test", "perf_test"];
 
 #[derive(Clone)]

@@ -91,7 +91,7 @@ fn find(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
     Ok(found.into_path())
 }
 
-/// Makes a script that runs `program` with the loader and the libraries beside that.
+/// Makes a script that runs `program` with the loader and the libraries beside the loader.
 fn run_by(loader: &Path, program: &Path, script: &Path) -> Result<()> {
     let libraries = loader.parent().context("a loader without a folder")?;
     let text = format!(

@@ -61,12 +61,11 @@ fn privileged(program: &str) -> Result<Command> {
     let mut command = if nix::unistd::geteuid().is_root() {
         Command::new("env")
     } else {
-        // sudo asks for a password here, where the terminal is ours. The step that follows has
-        // no terminal.
+        // sudo asks for a password here. The step that follows has no terminal to ask on.
         let asked = Command::new("sudo").arg("-v").status();
         ensure!(
             asked.is_ok_and(|status| status.success()),
-            "installing packages takes root: neither are we root nor does sudo let us"
+            "installing packages needs root: run this as root, or set up sudo"
         );
         let mut command = Command::new("sudo");
         command.args(["-n", "env"]);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Other programs: run for their output or in a group that ends as a whole, and shown as a shell has
-//! them.
+//! Other programs. They are run for their output, or in a group that ends as a whole. A message
+//! shows them as a shell takes them.
 //!
-//! By hand: crates such as process-wrap end the group of one child, but not those of all children on
-//! a signal, which is half of this; shlex quotes every `NAME=value`, of which `make` is given many.
+//! By hand: crates such as process-wrap end the group of one child, but not the groups of all
+//! children on a signal. shlex quotes every `NAME=value`, and `make` is given many of these.
 
 use std::{
     collections::BTreeSet,

@@ -17,8 +17,8 @@ impl Backend {
         }
     }
 
-    /// Fragments besides a machine's own, by the kernel's `ARCH=`. Both kernels have Rust and KUnit: they differ in the
-    /// backend, and in what it makes possible, alone.
+    /// Fragments besides a machine's own, by the kernel's `ARCH=`. Both kernels have Rust and
+    /// KUnit. They differ only in the backend and in what it makes possible.
     pub fn fragments(self, arch: &str) -> Vec<&'static str> {
         let common = ["base", "ftrace", "rust", "kunit", "kselftest"];
         let own: &[&str] = match (self, arch) {

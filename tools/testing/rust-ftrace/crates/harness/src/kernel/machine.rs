@@ -17,7 +17,7 @@ pub struct Machine {
     pub arch: &'static str,
     /// The kernel's `CROSS_COMPILE=`.
     pub cross: &'static str,
-    /// The oldest release of gcc that its kernel can be compiled with, where not all will do.
+    /// The oldest release of gcc that its kernel can be compiled with, if not all will do.
     pub gcc: Option<u32>,
     /// The kernel that it boots if other machines boot the same one: the name of that build.
     pub kernel: Option<&'static str>,
@@ -34,8 +34,8 @@ pub struct Machine {
     pub tested_by: TestedBy,
     /// Whether the kernels of both backends are built and held against each other.
     pub is_compared: bool,
-    /// The backends that run what takes a userland and long: the kernel's own tests of ftrace, and
-    /// programs that use it.
+    /// The backends that run what needs a userland and takes long: the kernel's own tests of
+    /// ftrace, and programs that use it.
     pub selftests: &'static [Backend],
     /// Debian's name of the architecture that the userland is for, or `None` where Debian has
     /// none and the userland is built from its source packages.
@@ -147,7 +147,7 @@ const MIPS: Machine = Machine {
     results: &["-serial", "chardev:results"],
 };
 
-/// Another configuration of a machine's kernel: what differs with it shows in less than all tests.
+/// Another configuration of a machine's kernel. Some of the tests are enough to see what differs.
 const ARM_VARIANT: Machine = Machine {
     tested_by: TestedBy::CheckAll,
     is_compared: false,
@@ -201,7 +201,7 @@ pub const NO_MODULES: &str = "\
 # CONFIG_STRICT_MODULE_RWX is not set
 ";
 
-/// A kernel without kprobes, and what takes them.
+/// A kernel without kprobes and what needs them.
 const NO_KPROBES: &str = "\
 # CONFIG_KPROBES is not set
 # CONFIG_KPROBE_EVENTS is not set
@@ -210,7 +210,7 @@ const NO_KPROBES: &str = "\
 # CONFIG_SAMPLE_KRETPROBES is not set
 ";
 
-/// What checks addresses, and makes functions fail, on top of [`CHECKED`].
+/// A kernel that checks addresses, and can make functions fail, on top of [`CHECKED`].
 const DEBUG: &str = "\
 CONFIG_DEBUG_VIRTUAL=y
 CONFIG_FUNCTION_ERROR_INJECTION=y
@@ -226,7 +226,7 @@ const NO_DIRECT: &str = "\
 # CONFIG_SAMPLE_FTRACE_DIRECT_MULTI is not set
 ";
 
-/// A kernel without the function graph tracer, and what takes it.
+/// A kernel without the function graph tracer and what needs it.
 const NO_GRAPH: &str = "\
 # CONFIG_FUNCTION_GRAPH_TRACER is not set
 # CONFIG_FUNCTION_GRAPH_RETVAL is not set
@@ -235,7 +235,7 @@ const NO_GRAPH: &str = "\
 # CONFIG_SAMPLE_FPROBE is not set
 ";
 
-/// What a kernel is asked for on top that checks locking and preemption, and can refuse memory.
+/// A kernel that checks locking and preemption, and can refuse memory.
 const CHECKED: &str = "\
 CONFIG_PROVE_LOCKING=y
 CONFIG_DEBUG_ATOMIC_SLEEP=y

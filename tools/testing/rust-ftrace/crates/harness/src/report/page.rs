@@ -23,7 +23,7 @@ use crate::{
 
 const SCRIPT: &str = include_str!("page.js");
 
-/// The least contrast of text with what is behind it that WCAG 2.2 asks for at level AA.
+/// The least contrast of text with its background that WCAG 2.2 asks for at level AA.
 const CONTRAST: f64 = 4.5;
 
 /// How light a dark page may be, as a relative luminance.

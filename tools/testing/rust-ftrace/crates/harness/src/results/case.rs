@@ -17,14 +17,14 @@ pub enum Outcome {
     PassedAlone,
     /// It failed as its author expects it to, or as we know it to.
     Xfailed,
-    /// The kernel has not what it tests, or the machine not what it needs.
+    /// The kernel lacks what it tests, or the machine lacks what it needs.
     Skipped,
     /// Nobody ran it.
     Untested,
     /// It could not find out.
     Unresolved,
     Failed,
-    /// It took the kernel with it.
+    /// It crashed the kernel.
     Crashed,
 }
 

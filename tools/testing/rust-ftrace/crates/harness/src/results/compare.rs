@@ -72,7 +72,7 @@ impl Comparison<'_> {
                 format!("{}: C {}, Rust {}", row.name, c.word(), rust.word())
             })
             .collect();
-        // A baseline that did not run says of no test that it is worse.
+        // No test is worse than one of a baseline that did not run.
         let ours = self.rows.iter().filter(|row| row.rust.is_some());
         let (paired, alone): (Vec<_>, Vec<_>) = ours.partition(|row| row.c.is_some());
         let problem = if !worse.is_empty() {

@@ -125,7 +125,7 @@ impl Parser {
         if let Some(level) = self.levels.last_mut() {
             level.seen += 1;
             level.failed |= failed || explained;
-            // What follows a finished document is none of ours.
+            // Lines after a finished document are not part of it.
             if self.levels.len() == 1 && self.levels[0].plan == Some(self.levels[0].seen) {
                 self.levels.clear();
             }
@@ -133,7 +133,7 @@ impl Parser {
     }
 
     /// Closes the levels at `indent` and deeper, and says whether a failure was recorded in them.
-    /// `reported` tells that the innermost that stays has a result for them.
+    /// `reported` tells that the innermost level that stays has a result for them.
     fn close_from(&mut self, indent: usize, reported: bool) -> bool {
         let mut failed = false;
         while self.levels.last().is_some_and(|l| l.indent >= indent) {
@@ -215,8 +215,8 @@ fn difference(ours: &[Case], theirs: &str) -> Option<String> {
         number.split(',').next()?.trim().parse().ok()
     };
     let kunit = |word| kunit(word).unwrap_or(0);
-    // It takes an incomplete document for as many crashes as results are missing, or for an
-    // error, as it does a log without any, and knows SKIP alone of the directives.
+    // For an incomplete document, it counts a crash for each missing result, or an error. A log
+    // without a document is an error too. Of the directives, it knows only SKIP.
     let (broken, told): (Vec<_>, Vec<_>) =
         ours.iter().partition(|c| c.detail.starts_with(INCOMPLETE));
     let count = |outcomes: &[Outcome]| {

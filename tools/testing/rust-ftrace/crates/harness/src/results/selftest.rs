@@ -15,12 +15,12 @@ fn opening(line: &str) -> Option<(String, &str)> {
     if line == "Running ring buffer tests..." {
         return Some(("ring-buffer".to_owned(), ""));
     }
-    // This one is over with its only line; one that fails is a warning in place of it.
+    // This test prints one line. If it fails, it prints a warning in place of that.
     if line.starts_with("ftrace section at ") && line.ends_with(" sorted properly") {
         return Some(("ftrace-sort".to_owned(), "OK"));
     }
     let (name, after) = line.strip_prefix("Testing ")?.split_once(':')?;
-    // That of ops with registers, where they are not offered. It says so in its name.
+    // The test of ops with registers, if they are not offered. It says so in its name.
     let name = name.trim_end_matches("(no arch support)");
     Some((name.replace(' ', "-"), after.trim()))
 }

@@ -63,8 +63,8 @@ pub fn readable(number: f64) -> String {
     text
 }
 
-/// The figures side by side, and the Rust backend's of `last` beside them. A mark tells what to give
-/// a reason for: a figure above C's, or above the last one by more than 1%.
+/// The figures side by side, and the Rust backend's of `last` beside them. A mark asks for a
+/// reason: the figure is above C's, or above the last one by more than 1%.
 pub fn table(rows: &[Row], last: &[Row]) -> String {
     let cell = |value: Option<f64>| value.map_or("-".to_owned(), readable);
     let width = rows.iter().map(|r| r.title.len()).max().unwrap_or_default();

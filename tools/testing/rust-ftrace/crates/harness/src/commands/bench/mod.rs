@@ -2,10 +2,11 @@
 
 //! `make bench`: what the C backend and the Rust backend cost, side by side.
 //!
-//! Both are built from one tree and configuration and booted with QEMU's instruction counter as
-//! the guest's clock, so that a nanosecond is an instruction and every run is the same. What
-//! turning sites on and off takes is counted from outside, see [`counter`](crate::guest::counter); what
-//! calls take the guest measures by its clock.
+//! Both are built from one tree and configuration, and booted with QEMU's instruction counter as
+//! the guest's clock. So a nanosecond is an instruction, and every run is the same.
+//!
+//! Turning sites on and off is counted from outside, see [`counter`](crate::guest::counter). Calls
+//! are measured by the guest.
 
 use std::{
     collections::BTreeMap,
@@ -299,7 +300,7 @@ fn toggle<T: Send>(
 }
 
 /// Boots to turn all sites off. Returns how many there are, and how many instructions that takes
-/// in each function of the kernel. `log`, which becomes large, is QEMU's meanwhile.
+/// in each function of the kernel. QEMU writes to `log`, which becomes large.
 fn profile(
     ctx: &Context,
     guest: &Guest,

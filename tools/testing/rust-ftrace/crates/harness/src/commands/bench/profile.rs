@@ -12,12 +12,12 @@ use anyhow::Result;
 /// Where the functions of vmlinux end that stay after boot.
 const END: &str = "_etext";
 
-/// The name for what is in none of them, as what is in modules.
+/// The name for instructions in none of them, such as those of modules.
 const ELSEWHERE: &str = "(elsewhere)";
 
 /// The functions of vmlinux that stay after boot.
 pub struct Symbols {
-    /// By their addresses, and those that do not stay too.
+    /// All functions by their addresses, also those that do not stay.
     functions: BTreeMap<u32, String>,
     end: u32,
 }
@@ -68,9 +68,11 @@ pub fn profile(log: impl BufRead, symbols: &Symbols) -> Result<Vec<(String, u64)
     Ok(functions)
 }
 
-/// The program counter in a line of the log, and whether the instruction was executed, as
-/// `Trace 0: 0x7f0123 [00400000/c0108000/00000001/ff000001]` says, or not after all, for an
-/// interrupt came: `Stopped execution of TB chain before 0x7f0123 [c0108000]`.
+/// The program counter in a line of the log, and whether the instruction was executed.
+///
+/// `Trace 0: 0x7f0123 [00400000/c0108000/00000001/ff000001]` says that it was.
+/// `Stopped execution of TB chain before 0x7f0123 [c0108000]` says that it was not after all,
+/// because of an interrupt.
 fn entry(line: &str) -> Option<(u32, bool)> {
     let (what, fields) = line.split_once('[')?;
     let (fields, _) = fields.split_once(']')?;

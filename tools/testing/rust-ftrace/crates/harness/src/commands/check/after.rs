@@ -62,8 +62,8 @@ impl Session<'_> {
         self.add(Name::Known, Duration::ZERO, vec![case]);
     }
 
-    /// Our reading of KTAP against that of the kernel's `kunit.py`: of the logs that the kernel
-    /// has to test it, and of this run's.
+    /// Compares our reading of KTAP with that of the kernel's `kunit.py`, for the logs by which the
+    /// kernel tests it and for the logs of this run.
     pub fn ktap(&mut self, tree: &Path) -> Result<()> {
         let start = Instant::now();
         let of_the_kernel = WalkDir::new(tree.join("tools/testing/kunit/test_data"));
@@ -85,8 +85,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Writes the page and the Markdown, and looks at the page in a browser if that is planned. The
-    /// page does not tell what that showed.
+    /// Writes the page and the Markdown, and looks at the page in a browser if that is planned.
+    /// What the browser shows is not on the page.
     pub fn report(&mut self, plan: &Plan) -> Result<()> {
         let build = &self.ctx.paths.build;
         let html = build.join("report.html");

@@ -69,7 +69,7 @@ const EARLY_TRACE: &str = "ftrace=function trace_options=nooverwrite trace_buf_s
 /// Probes functions whose memory the kernel frees before it runs init.
 const INIT_PROBE: &str = "kprobe_event=p,prepare_namespace;p,console_on_rootfs";
 
-/// The KUnit suite that comes with the backend: C has nothing to hold against it.
+/// The KUnit suite that comes with the backend: C has nothing to compare with it.
 const OUR_KUNIT_SUITE: &str = "ftrace_rust";
 
 impl Session<'_> {
@@ -109,7 +109,7 @@ impl Session<'_> {
         guests: &[(Backend, Guest)],
     ) -> Result<()> {
         let suite = Name::Machine(machine.name, Backend::Rust, kind);
-        // Where the filter does not name the whole suite, the guest can leave tests out.
+        // If the filter does not name the whole suite, the guest can leave tests out.
         let part = self
             .filter
             .0
@@ -279,7 +279,7 @@ fn name(machine: &Machine, backend: Backend, kind: Kind) -> String {
     Name::Machine(machine.name, backend, kind).to_string()
 }
 
-/// Does the same in guests of a machine, in several at a time where the host has the CPUs.
+/// Does the same in guests of a machine, several at a time if the host has the CPUs.
 fn side_by_side<T: Send>(
     machine: &Machine,
     guests: &[(Backend, Guest)],
@@ -309,7 +309,8 @@ fn side_by_side<T: Send>(
 fn boot_cases(machine: &Machine, output: &Output) -> Vec<Case> {
     let at = format!("whole log: {}", output.log.display());
     let end = output.failure.as_ref().map(|f| format!("{f}\n{at}"));
-    // Some of the kernel's tests warn on purpose. Ours do not, which machines without those show.
+    // Some of the kernel's tests warn on purpose. Ours do not: a machine without the others shows
+    // that.
     let is_meant = |line: &&str| machine.options.contains(&KUNIT) && console::is_of_kunit(line);
     let faults = console::faults(&output.console).filter(|line| !is_meant(line));
     let faults: Vec<_> = faults.take(10).collect();

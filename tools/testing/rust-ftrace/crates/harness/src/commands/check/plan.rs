@@ -151,8 +151,7 @@ pub fn plan(asked: &Asked<'_>, catalog: &Catalog) -> Plan {
             .collect(),
         known: is_check_all && is_whole,
         ktap: filter.wants(&Name::Ktap, None),
-        // A browser is large, and what a page looks like is nothing that a change of the kernel's
-        // code can break.
+        // A browser is large, and a change of the kernel's code cannot break the page.
         page: (is_check_all || filter.0.is_some())
             && filter.wants(&Name::Page, Some(&page::cases())),
         browser_tests: is_check_all && host.iter().any(|name| name == HARNESS),
@@ -194,10 +193,10 @@ fn on_machine(
 
     let boots = [Kind::Selftest, Kind::Kunit, Kind::KunitBackend];
     let boots = boots.into_iter().any(|kind| wants(kind, None));
-    // What several shells do at once is another thing each time.
+    // Several shells at once do another thing each time.
     let fuzzes = is_patient && wants(Kind::Fuzz, Some(&of_a_boot(&catalog.rounds)));
     let fuzzes_both = asked.by == TestedBy::CheckAll && machine.is_compared && fuzzes;
-    // They are not built from source where Debian has no packages.
+    // If Debian has no packages, they are not built from source.
     let has_clients = machine.debian.is_some();
     let clients =
         with_userland(has_clients && wants(Kind::Clients, Some(&of_a_boot(&catalog.clients))));

@@ -40,7 +40,7 @@ use crate::{
     },
 };
 
-/// Cases that are about a whole boot: where one fails, whatever was asked for has failed.
+/// Cases that are about a whole boot: if one fails, all that was asked for has failed.
 const OF_A_BOOT: [&str; 3] = ["any", "boot", "log"];
 
 pub struct Session<'a> {

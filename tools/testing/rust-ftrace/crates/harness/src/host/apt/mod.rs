@@ -220,8 +220,8 @@ impl Apt {
         self.cache.join("packages")
     }
 
-    /// The packages that `names` need on a machine of an architecture, themselves included.
-    /// `provided` are needed by nobody there: what a package of these is for is not done.
+    /// The packages that `names` need on a machine of an architecture, themselves included. Those
+    /// that are `provided` are left out: apt is told that the machine has them.
     pub fn closure(
         &self,
         step: &Step<'_>,
@@ -235,7 +235,7 @@ impl Apt {
         let status: String = provided.iter().map(|name| installed(name)).collect();
         let path = self.conf.with_file_name(format!("{suite}-{arch}.status"));
         files::write_atomic(&path, status.as_bytes())?;
-        // apt takes the machine for one with these packages and no others.
+        // apt is told of no other packages on the machine.
         let mut simulate = self.command("apt-get");
         simulate
             .args(["-s", "-q", "--no-install-recommends"])

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The kernel's own tests of ftrace, `tools/testing/selftests/ftrace`, unmodified: `ftracetest`
-//! runs them in a guest. Where one takes the kernel with it, the guest is booted again and the
-//! rest runs there.
+//! runs them in a guest. If a test crashes the kernel, the guest is booted again for the rest.
 
 use std::{
     collections::BTreeMap,
@@ -181,7 +180,7 @@ impl Progress<'_> {
         let Some(&(test, inst)) = items.get(same) else {
             return;
         };
-        // Nobody knows what became of this one, and of those after it that they did not run.
+        // Nobody knows what became of this one. Those after it did not run.
         let (outcome, why) = match &output.failure {
             Some(failure) => (Outcome::Crashed, failure.to_string()),
             None => (Outcome::Failed, "ftracetest ended without a result".into()),

@@ -32,7 +32,7 @@ const ROUND: &str = "guest: round ";
 /// How the name of a round begins. Its seed follows.
 const SEED: &str = "seed-";
 
-/// Replaces each name in braces by one of what it stands for.
+/// Replaces each name in braces by one of the texts that it stands for.
 fn fill(rng: &mut Rng, template: &str) -> String {
     let Some((before, rest)) = template.split_once('{') else {
         return template.to_owned();
