@@ -169,16 +169,16 @@ unsafe impl Arch for Arm {
         bindings::ftrace_regs_call,
     ];
     const LAYOUTS: &'static [&'static Layout] = &[SITE];
-    const REGISTERS: &'static [(&'static CStr, usize)] = &[
-        (c"r0", offset_of!(bindings::__arch_ftrace_regs, args)),
-        (c"r1", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
-        (c"r2", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
-        (c"r3", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
+    const REGISTERS: &'static [(&'static str, usize)] = &[
+        ("r0", offset_of!(bindings::__arch_ftrace_regs, args)),
+        ("r1", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
+        ("r2", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
+        ("r3", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
         (
             if cfg!(CONFIG_THUMB2_KERNEL) {
-                c"r7"
+                "r7"
             } else {
-                c"fp"
+                "fp"
             },
             offset_of!(bindings::__arch_ftrace_regs, fp),
         ),

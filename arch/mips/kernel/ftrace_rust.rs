@@ -96,15 +96,15 @@ unsafe impl Arch for Mips {
     const FUNC_CALL: Layout = MIPS_FUNC_CALL;
     const FUNC_CALLS: &'static [unsafe extern "C" fn()] = &[bindings::ftrace_call];
     const LAYOUTS: &'static [&'static Layout] = &[&MIPS_CORE, &MIPS_MODULE];
-    const REGISTERS: &'static [(&'static CStr, usize)] = &[
-        (c"r2", offset_of!(bindings::__arch_ftrace_regs, rets)),
-        (c"r3", offset_of!(bindings::__arch_ftrace_regs, rets) + 4),
-        (c"r4", offset_of!(bindings::__arch_ftrace_regs, args)),
-        (c"r5", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
-        (c"r6", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
-        (c"r7", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
-        (c"r31", offset_of!(bindings::__arch_ftrace_regs, ra)),
-        (c"c0_epc", offset_of!(bindings::__arch_ftrace_regs, pc)),
+    const REGISTERS: &'static [(&'static str, usize)] = &[
+        ("r2", offset_of!(bindings::__arch_ftrace_regs, rets)),
+        ("r3", offset_of!(bindings::__arch_ftrace_regs, rets) + 4),
+        ("r4", offset_of!(bindings::__arch_ftrace_regs, args)),
+        ("r5", offset_of!(bindings::__arch_ftrace_regs, args) + 4),
+        ("r6", offset_of!(bindings::__arch_ftrace_regs, args) + 8),
+        ("r7", offset_of!(bindings::__arch_ftrace_regs, args) + 12),
+        ("r31", offset_of!(bindings::__arch_ftrace_regs, ra)),
+        ("c0_epc", offset_of!(bindings::__arch_ftrace_regs, pc)),
     ];
 
     fn layout(ip: usize) -> &'static Layout {

@@ -47,7 +47,7 @@ pub unsafe trait Arch: Machine + Sized + 'static {
 
     /// The registers that `struct __arch_ftrace_regs` always holds: their names in `struct pt_regs`
     /// and their offsets.
-    const REGISTERS: &'static [(&'static CStr, usize)];
+    const REGISTERS: &'static [(&'static str, usize)];
 
     /// The width of the store that changes a site.
     const WIDTH: Width = site::common_width(Self::LAYOUTS);

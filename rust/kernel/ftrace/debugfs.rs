@@ -8,6 +8,7 @@ use super::{
     stats::STATS, //
 };
 use crate::{
+    c_str,
     debugfs::{
         Dir,
         File, //
@@ -46,13 +47,13 @@ impl<A: Arch + Send + Sync + 'static> Debugfs<A> {
     /// Makes the folder.
     pub fn new() -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
-            let dir = Dir::new(c"ftrace_rust");
+            let dir = Dir::new(c_str!("ftrace_rust"));
             Ok(try_pin_init!(Self {
-                _sites <- dir.read_callback_file(c"sites", PhantomData, &Self::sites),
-                _transitions <- dir.read_callback_file(c"transitions", (), &transitions),
-                _errors <- dir.read_callback_file(c"errors", (), &errors),
-                _stop_last <- dir.read_callback_file(c"stop_last_ns", (), &stop_last),
-                _stop_worst <- dir.read_callback_file(c"stop_worst_ns", (), &stop_worst),
+                _sites <- dir.read_callback_file(c_str!("sites"), PhantomData, &Self::sites),
+                _transitions <- dir.read_callback_file(c_str!("transitions"), (), &transitions),
+                _errors <- dir.read_callback_file(c_str!("errors"), (), &errors),
+                _stop_last <- dir.read_callback_file(c_str!("stop_last_ns"), (), &stop_last),
+                _stop_worst <- dir.read_callback_file(c_str!("stop_worst_ns"), (), &stop_worst),
                 _dir: dir,
             }))
         })

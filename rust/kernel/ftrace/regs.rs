@@ -8,7 +8,9 @@ use crate::{
 };
 
 /// `ftrace_regs_query_register_offset()`: returns the offset that `registers` has for `name`.
-pub fn register_offset(registers: &[(&CStr, usize)], name: &CStr) -> c_int {
-    let found = registers.iter().find(|(register, _)| *register == name);
+pub fn register_offset(registers: &[(&str, usize)], name: &CStr) -> c_int {
+    let found = registers
+        .iter()
+        .find(|(register, _)| register.as_bytes() == name.to_bytes());
     found.map_or(EINVAL.to_errno(), |&(_, offset)| offset as c_int)
 }

@@ -73,7 +73,7 @@ mod tests {
 
         // SAFETY: The string has this length.
         let ret =
-            unsafe { bindings::ftrace_set_filter(&mut ops, name.as_char_ptr().cast_mut(), 6, 1) };
+            unsafe { bindings::ftrace_set_filter(&mut ops, name.as_ptr().cast_mut().cast(), 6, 1) };
         assert_eq!(ret, 0);
         for round in 1..4 {
             // SAFETY: `ops` is set up and stays: it is unregistered below, which waits for those
@@ -144,7 +144,8 @@ mod tests {
         TASK.store(unsafe { bindings::get_current() } as usize, Relaxed);
         CALLS.store(0, Relaxed);
         // SAFETY: The string has this length.
-        let ret = unsafe { bindings::ftrace_set_filter(ops, name.as_char_ptr().cast_mut(), 6, 1) };
+        let ret =
+            unsafe { bindings::ftrace_set_filter(ops, name.as_ptr().cast_mut().cast(), 6, 1) };
         assert_eq!(ret, 0);
 
         let mut kept = 0;
