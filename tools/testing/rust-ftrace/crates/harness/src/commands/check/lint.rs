@@ -109,10 +109,9 @@ impl Session<'_> {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         series.format(&install::originals(tree)?, &folder)?;
-        for patch in WalkDir::new(&folder).min_depth(1).sort_by_file_name() {
-            let patch = patch?.into_path();
-            let name = patch.file_stem().unwrap_or_default().to_string_lossy();
-            let case = format!("checkpatch {name}");
+        let written = WalkDir::new(&folder).min_depth(1).sort_by_file_name();
+        for (name, patch) in series.names().zip(written) {
+            let (case, patch) = (checkpatch_case(name), patch?.into_path());
             if self.filter.keeps(&Name::Lint, &case) {
                 let mut command = Command::new(tree.join("scripts/checkpatch.pl"));
                 command
@@ -185,18 +184,14 @@ fn parse_scripts(scripts: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// The names of the cases of checkpatch for the patches of a series.
-pub fn checkpatch_cases(repo: &Path, series: &str) -> Result<Vec<String>> {
-    let names = series::patches(repo, series)?;
-    let names = names.iter().zip(1..);
-    // `git format-patch` numbers them anew.
-    Ok(names
-        .map(|(name, number)| {
-            let name = name.trim_end_matches(".patch");
-            let subject = name.split_once('-').map_or(name, |(_, subject)| subject);
-            format!("checkpatch {number:04}-{subject}")
-        })
-        .collect())
+/// The names of the cases of checkpatch for the patches of a version.
+pub fn checkpatch_cases(repo: &Path, version: &str) -> Result<Vec<String>> {
+    let names = series::patches(repo, version)?;
+    Ok(names.iter().map(|name| checkpatch_case(name)).collect())
+}
+
+fn checkpatch_case(patch: &str) -> String {
+    format!("checkpatch {}", patch.trim_end_matches(".patch"))
 }
 
 #[cfg(test)]

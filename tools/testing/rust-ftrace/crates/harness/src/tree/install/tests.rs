@@ -64,12 +64,10 @@ impl Pair {
             repo,
             tree,
         };
-        pair.ours("patches/7.3/0001-count.patch", PATCH);
-        pair.ours("patches/7.3/0002-rust.patch", EMPTY_PATCH);
-        pair.ours(
-            "patches/7.3/series",
-            "# In order.\n0001-count.patch\n0002-rust.patch rust arch/arm/new.rs\n",
-        );
+        pair.ours("patches/7.3/set/0001-count.patch", PATCH);
+        pair.ours("patches/7.3/set/0002-rust.patch", EMPTY_PATCH);
+        pair.ours("patches/7.3/set/cover.txt", "Why.\n");
+        pair.brings("[]", "['rust', 'arch/arm/new.rs']");
         pair.ours("rust/kernel/new/a.rs", "a\n");
         pair.ours("rust/kernel/new/b.rs", "b\n");
         pair.ours("arch/arm/new.rs", "c\n");
@@ -97,6 +95,16 @@ impl Pair {
 
     fn ours(&self, path: &str, content: &str) {
         Self::put(&self.repo.join(path), content);
+    }
+
+    /// Says which overlay files the two patches bring along.
+    fn brings(&self, count: &str, rust: &str) {
+        let list = format!(
+            "[[set]]\nname = 'set'\ntitle = 'A set'\npatches = [\n\
+             {{ patch = '0001-count.patch', brings = {count} }},\n\
+             {{ patch = '0002-rust.patch', brings = {rust} }},\n]\n"
+        );
+        self.ours("patches/7.3/series.toml", &list);
     }
 
     fn theirs(&self, path: &str, content: &str) {
@@ -200,7 +208,7 @@ fn an_update_takes_back_what_is_no_longer_ours() {
     let before = pair.snapshot();
     pair.install().unwrap();
     fs::remove_file(pair.repo.join("rust/kernel/new/a.rs")).unwrap();
-    pair.ours("patches/7.3/0001-count.patch", EMPTY_PATCH);
+    pair.ours("patches/7.3/set/0001-count.patch", EMPTY_PATCH);
     pair.install().unwrap();
     assert!(!pair.tree.join("rust/kernel/new/a.rs").exists());
     assert_eq!(pair.content("scripts/run"), "old\n");
@@ -287,21 +295,56 @@ fn a_tree_that_is_dirty_where_we_patch_is_refused() {
 #[test]
 fn every_overlay_file_belongs_to_one_patch() {
     let pair = Pair::new();
-    let series = |text: &str| {
-        pair.ours("patches/7.3/series", text);
+    let refused = |count: &str, rust: &str| {
+        pair.brings(count, rust);
         pair.refused()
     };
-    let error = series("0001-count.patch\n0002-rust.patch rust\n");
+    let error = refused("[]", "['rust']");
     assert!(error.contains("arch/arm/new.rs"), "{error}");
-    let error = series("0001-count.patch rust\n0002-rust.patch rust arch\n");
+    let error = refused("['rust']", "['rust', 'arch']");
     assert!(error.contains("rust belongs to both"), "{error}");
-    let error = series("0001-count.patch rust arch nowhere\n");
+    let error = refused("['rust', 'arch', 'nowhere']", "[]");
     assert!(error.contains("nowhere"), "{error}");
-    let error = series("0003-none.patch rust arch\n");
-    assert!(
-        error.contains("0003-none.patch, which is not there"),
-        "{error}"
+}
+
+#[test]
+fn what_only_a_dropped_patch_brings_is_not_added() {
+    let pair = Pair::new();
+    pair.theirs("Makefile", "VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 1\n");
+    pair.ours(
+        "patches/7.2/series.toml",
+        "base = '7.3'\n[[dropped]]\npatch = 'set/0002-rust.patch'\nwhy = 'No Rust there.'\n",
     );
+    assert_eq!(pair.install().unwrap(), Outcome::Installed(2));
+    assert!(!pair.tree.join("arch/arm/new.rs").exists());
+}
+
+#[test]
+fn an_older_version_has_its_own_diff_and_says_why() {
+    let pair = Pair::new();
+    pair.theirs("Makefile", "VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 1\n");
+    pair.theirs("kernel/trace/count", "1\n2\n3\n");
+    pair.ours(
+        "patches/7.2/series.toml",
+        "base = '7.3'\n[[rebased]]\npatch = 'set/0001-count.patch'\nwhy = 'It has digits.'\n",
+    );
+    let diff = PATCH.split_once("---\ndiff").unwrap().1;
+    let diff = format!("diff{diff}").replace(" one\n two\n three\n+four", " 1\n 2\n 3\n+4");
+    pair.ours("patches/7.2/set/0001-count.patch", &diff);
+    pair.install().unwrap();
+    assert_eq!(pair.content("kernel/trace/count"), "1\n2\n3\n4\n");
+    let series = Series::read(&pair.repo, "7.2").unwrap();
+    let to = tempfile::tempdir().unwrap();
+    let originals = originals(&pair.tree).unwrap();
+    series.format(&originals, to.path()).unwrap();
+    let text = fs::read_to_string(to.path().join("0001-trace-count-to-four.patch")).unwrap();
+    assert!(
+        text.contains("\nIt went to three.\n\n[ 7.2: It has digits. ]\n---\n"),
+        "{text}"
+    );
+    pair.ours("patches/7.2/set/0001-count.patch", PATCH);
+    let error = format!("{:#}", Series::read(&pair.repo, "7.2").err().unwrap());
+    assert!(error.contains("holds more than a diff"), "{error}");
 }
 
 /// Changes the tree as an install would that is cut off after so many files.

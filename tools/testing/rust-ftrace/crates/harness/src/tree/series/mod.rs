@@ -3,9 +3,8 @@
 //! What this repository makes of a kernel tree: new files (the overlay), and edits to the tree's
 //! own files (the patches of one kernel series).
 //!
-//! `patches/<series>/series` names the patches in their order, one a line, and after each the
-//! overlay files or folders that its commit brings along. Every overlay file belongs to exactly
-//! one patch.
+//! [`list`] reads `patches/<version>/series.toml`, [`sets`] what the lists of several versions come
+//! to. Here is what becomes of a tree. Every overlay file belongs to exactly one patch.
 
 use std::{
     collections::{
@@ -37,6 +36,13 @@ use crate::{
             git,
             without_git_environment, //
         },
+        series::{
+            message::Author,
+            sets::{
+                Patch,
+                Set, //
+            },
+        },
     },
 };
 
@@ -52,16 +58,16 @@ const OVERLAY: [&str; 8] = [
     "tools/testing/kunit",
 ];
 
-/// A patch and the overlay files of its commit.
-struct Entry {
-    patch: PathBuf,
-    overlay: Vec<PathBuf>,
-}
+mod list;
+mod message;
+mod sets;
 
 /// The patches of one kernel series.
 pub struct Series {
     repo: PathBuf,
-    entries: Vec<Entry>,
+    sets: Vec<Set>,
+    /// The overlay files of the patches' commits, by the names of the patches.
+    overlay: BTreeMap<String, Vec<PathBuf>>,
     /// The tree's own files that the patches edit.
     edited: BTreeSet<PathBuf>,
 }
@@ -73,57 +79,20 @@ pub type Plan = BTreeMap<PathBuf, Content>;
 pub type Originals<'a> = dyn Fn(&Path) -> Result<Option<Content>> + 'a;
 
 impl Series {
-    pub fn read(repo: &Path, series: &str) -> Result<Self> {
-        let folder = repo.join("patches").join(series);
-        let list = folder.join("series");
-        let text =
-            fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-        let mut unclaimed: BTreeSet<PathBuf> = overlay_files(repo)?.into_iter().collect();
-        let mut owner = BTreeMap::<PathBuf, String>::new();
-        let mut entries = Vec::new();
+    /// Reads the series of a version, such as 7.3.
+    pub fn read(repo: &Path, version: &str) -> Result<Self> {
+        let all = sets::sets(repo, version)?;
+        let owners = owners(overlay_files(repo)?, &all)?;
+        let sets = sets::without_dropped(all);
+        let mut overlay = BTreeMap::new();
         let mut edited = BTreeSet::new();
-        for line in text.lines() {
-            let mut words = words(line);
-            let Some(name) = words.next() else {
-                continue;
-            };
-            let patch = folder.join(name);
-            ensure!(
-                patch.is_file(),
-                "{} names {name}, which is not there",
-                list.display()
-            );
-            let mut overlay = Vec::new();
-            for word in words {
-                let claimed: Vec<_> = unclaimed
-                    .iter()
-                    .filter(|path| path.starts_with(word))
-                    .cloned()
-                    .collect();
-                if claimed.is_empty() {
-                    match owner.iter().find(|(path, _)| path.starts_with(word)) {
-                        Some((_, other)) => bail!("{word} belongs to both {other} and {name}"),
-                        None => bail!("{name} brings {word} along, which is no overlay file"),
-                    }
-                }
-                for path in claimed {
-                    unclaimed.remove(&path);
-                    owner.insert(path.clone(), name.to_string());
-                    overlay.push(path);
-                }
-            }
-            edited.extend(edited_files(&patch)?);
-            entries.push(Entry { patch, overlay });
+        for patch in sets.iter().flat_map(|set| &set.patches) {
+            let own = owners.iter().filter(|(_, owner)| **owner == patch.name);
+            let own: Vec<_> = own.map(|(path, _)| path.clone()).collect();
+            overlay.insert(patch.name.clone(), own);
+            edited.extend(edited_files(patch)?);
         }
-        if let Some(path) = unclaimed.first() {
-            bail!(
-                "{} overlay files belong to no patch of {}, {} for one",
-                unclaimed.len(),
-                list.display(),
-                path.display()
-            );
-        }
-        if let Some(path) = edited.iter().find(|path| owner.contains_key(*path)) {
+        if let Some(path) = edited.iter().find(|path| owners.contains_key(*path)) {
             bail!(
                 "{} is an overlay file and edited by a patch",
                 path.display()
@@ -131,9 +100,19 @@ impl Series {
         }
         Ok(Self {
             repo: repo.to_path_buf(),
-            entries,
+            sets,
+            overlay,
             edited,
         })
+    }
+
+    /// The names of the patches in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.patches().map(|patch| patch.name.as_str())
+    }
+
+    fn patches(&self) -> impl Iterator<Item = &Patch> {
+        self.sets.iter().flat_map(|set| &set.patches)
     }
 
     /// The tree's own files that patches edit.
@@ -143,18 +122,18 @@ impl Series {
 
     /// The files that are new to the tree.
     pub fn added(&self) -> impl Iterator<Item = &PathBuf> {
-        self.entries.iter().flat_map(|entry| &entry.overlay)
+        self.overlay.values().flatten()
     }
 
     /// What becomes of the tree whose own files are `originals`. Nothing is written there.
     pub fn plan(&self, originals: &Originals<'_>) -> Result<Plan> {
         let scratch = self.scratch(originals)?;
         let mut plan = Plan::new();
-        for entry in &self.entries {
-            apply(scratch.path(), &entry.patch)?;
-            for path in &entry.overlay {
-                plan.insert(path.clone(), self.overlay_file(path)?);
-            }
+        for patch in self.patches() {
+            apply(scratch.path(), patch)?;
+        }
+        for path in self.added() {
+            plan.insert(path.clone(), self.overlay_file(path)?);
         }
         for path in &self.edited {
             let Some(content) = Content::read(&scratch.path().join(path))? else {
@@ -172,11 +151,11 @@ impl Series {
         output(git(dir).args(["init", "-q"]))?;
         let mut author = Author::base();
         commit(dir, &author, "Linux\n")?;
-        for entry in &self.entries {
+        for patch in self.patches() {
             let message;
-            (author, message) = Author::of(&entry.patch)?;
-            apply(dir, &entry.patch)?;
-            for path in &entry.overlay {
+            (author, message) = message::of(patch)?;
+            apply(dir, patch)?;
+            for path in &self.overlay[&patch.name] {
                 self.overlay_file(path)?.write(&dir.join(path))?;
             }
             commit(dir, &author, &message)?;
@@ -186,7 +165,7 @@ impl Series {
                 .args(["format-patch", "-q", "--no-signature", "--zero-commit"])
                 .args(["--full-index", "--no-renames", "-o"])
                 .arg(to)
-                .arg(format!("HEAD~{}", self.entries.len())),
+                .arg(format!("HEAD~{}", self.patches().count())),
         )?;
         Ok(())
     }
@@ -208,60 +187,44 @@ impl Series {
     }
 }
 
-/// The names of the patches of a series, in their order.
-pub fn patches(repo: &Path, series: &str) -> Result<Vec<String>> {
-    let list = repo.join("patches").join(series).join("series");
-    let text =
-        fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-    let names = text.lines().filter_map(|line| words(line).next());
-    Ok(names.map(str::to_owned).collect())
+/// The names of the patches of a version, in their order.
+pub fn patches(repo: &Path, version: &str) -> Result<Vec<String>> {
+    let sets = sets::without_dropped(sets::sets(repo, version)?);
+    let patches = sets.into_iter().flat_map(|set| set.patches);
+    Ok(patches.map(|patch| patch.name).collect())
 }
 
-/// The words of a line of a series' list, without a comment.
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split('#').next().unwrap_or("").split_whitespace()
-}
-
-/// Who wrote a patch and when. The committer is the same, so that the same input gives the same
-/// output.
-struct Author {
-    name: String,
-    email: String,
-    date: String,
-}
-
-impl Author {
-    fn base() -> Self {
-        Self {
-            name: "rust-ftrace".into(),
-            email: "rust-ftrace".into(),
-            date: "1970-01-01T00:00:00Z".into(),
+/// The patch that each overlay file belongs to.
+fn owners(files: Vec<PathBuf>, sets: &[Set]) -> Result<BTreeMap<PathBuf, String>> {
+    let mut unclaimed: BTreeSet<PathBuf> = files.into_iter().collect();
+    let mut owners = BTreeMap::new();
+    for patch in sets.iter().flat_map(|set| &set.patches) {
+        let name = patch.name.as_str();
+        for wanted in &patch.brings {
+            let is_wanted = |path: &PathBuf| path.starts_with(wanted);
+            let claimed: Vec<_> = unclaimed.iter().filter(|p| is_wanted(p)).cloned().collect();
+            if claimed.is_empty() {
+                let wanted = wanted.display();
+                match owners.iter().find(|(path, _)| is_wanted(path)) {
+                    Some((_, other)) => bail!("{wanted} belongs to both {other} and {name}"),
+                    None => bail!("{name} brings {wanted} along, which is no overlay file"),
+                }
+            }
+            for path in claimed {
+                unclaimed.remove(&path);
+                owners.insert(path, name.to_owned());
+            }
         }
     }
-
-    /// The author and the commit message of a patch.
-    fn of(patch: &Path) -> Result<(Self, String)> {
-        let dir = tempfile::tempdir()?;
-        let text = fs::File::open(patch)?;
-        let head = output(
-            git(dir.path())
-                .args(["mailinfo", "message", "diff"])
-                .stdin(text),
-        )?;
-        let field = |name: &str| {
-            head.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-                .map(str::to_string)
-                .with_context(|| format!("{} has no {name} in its head", patch.display()))
-        };
-        let body = fs::read_to_string(dir.path().join("message"))?;
-        let author = Self {
-            name: field("Author")?,
-            email: field("Email")?,
-            date: field("Date")?,
-        };
-        Ok((author, format!("{}\n\n{body}", field("Subject")?)))
+    if let Some(path) = unclaimed.first() {
+        bail!(
+            "{} overlay files belong to no patch, {} for one: `brings` of the patch that adds it \
+             says so",
+            unclaimed.len(),
+            path.display()
+        );
     }
+    Ok(owners)
 }
 
 /// Commits everything in a scratch repository.
@@ -284,27 +247,27 @@ fn commit(dir: &Path, author: &Author, message: &str) -> Result<()> {
 }
 
 /// Applies a patch in a scratch folder. An empty one only carries the message of a commit.
-fn apply(dir: &Path, patch: &Path) -> Result<()> {
+fn apply(dir: &Path, patch: &Patch) -> Result<()> {
     let applied = git(dir)
         .args(["apply", "--allow-empty", "--whitespace=nowarn"])
-        .arg(patch)
+        .arg(&patch.diff)
         .output()
         .context("cannot run git")?;
     ensure!(
         applied.status.success(),
         "{} does not apply:\n{}",
-        patch.display(),
+        patch.diff.display(),
         String::from_utf8_lossy(&applied.stderr).trim_end()
     );
     Ok(())
 }
 
-fn edited_files(patch: &Path) -> Result<Vec<PathBuf>> {
-    let folder = patch.parent().context("a file has a folder")?;
+fn edited_files(patch: &Patch) -> Result<Vec<PathBuf>> {
+    let folder = patch.diff.parent().context("a file has a folder")?;
     let list = output(
         git(folder)
             .args(["apply", "--allow-empty", "--numstat", "-z"])
-            .arg(patch),
+            .arg(&patch.diff),
     )?;
     Ok(list
         .split_terminator('\0')
