@@ -10,10 +10,7 @@ use super::{
     },
     text::Machine, //
 };
-use crate::{
-    bindings::dyn_ftrace,
-    prelude::*, //
-};
+use crate::bindings::dyn_ftrace;
 
 /// What the backend needs to know of an architecture.
 ///
