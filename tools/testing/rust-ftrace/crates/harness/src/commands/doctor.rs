@@ -18,17 +18,20 @@ use crate::{
         },
         tools::{
             self,
-            kernel_tree,
             BROWSER,
             MACHINE_TOOLS,
             TOOLS, //
         },
     },
+    tree::source::{
+        self,
+        Source, //
+    },
 };
 
 /// Says of each tool what is there.
-pub fn report(ctx: &Context) -> Result<()> {
-    let kernel = kernel_tree(ctx);
+pub fn report(ctx: &Context, source: &Source) -> Result<()> {
+    let kernel = source::at_hand(ctx, source);
     println!("{:<20}{:<12}{:<12}", "tool", "yours", "minimum");
     let of_check = machine::tested(TestedBy::Check, None);
     let of_check = of_check

@@ -95,7 +95,7 @@ impl Guest {
     ) -> Result<Self> {
         let kernel = Kernel::new(ctx, toolchain, machine, backend);
         kernel.build(ctx)?;
-        let name = format!("{}-{}", machine.name, backend.name());
+        let name = format!("{}-{}{}", machine.name, backend.name(), toolchain.suffix);
         let initrd = ctx.ui.step(
             &format!("Pack the {name} root file system"),
             &format!("{name}-rootfs"),

@@ -83,8 +83,11 @@ pub fn root(ctx: &Context, step: &Step<'_>, machine: &Machine) -> Result<PathBuf
 /// kernel's configuration.
 pub fn perf(ctx: &Context, step: &Step<'_>, kernel: &Kernel<'_>) -> Result<PathBuf> {
     let cross = kernel.machine.cross.trim_end_matches('-');
-    let dir = ctx.paths.build.join(format!("perf-{cross}"));
-    let recipe = format!("{:?} {PERF_WITHOUT:?}", kernel.toolchain.version()?);
+    let dir = ctx
+        .paths
+        .build
+        .join(format!("perf-{cross}{}", kernel.toolchain.suffix));
+    let recipe = format!("{:?} {PERF_WITHOUT:?}", kernel.toolchain.version);
     let make = || kernel.build_perf(step, &dir).map(drop);
     files::make_dir(&dir, &dir.with_extension("recipe"), &recipe, make)?;
     Ok(dir.join("perf"))

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Kernel configuration: fragments, merged and held against what Kconfig made of them.
+//!
+//! An older kernel may not have an option, or have it under another name. Options in
+//! `configs/<series>/<name>.config` take the place of what `configs/<name>.config`, or the machine
+//! of that name, says about them. They do so for this series and all that are older. One that is
+//! not there is one that `is not set`.
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +19,8 @@ use anyhow::{
     Result, //
 };
 use walkdir::WalkDir;
+
+use crate::host::version::Version;
 
 /// Options by name, without `CONFIG_`. The value of one that is not set is `n`.
 pub type Options = BTreeMap<String, String>;
@@ -47,20 +54,22 @@ fn option(line: &str) -> Option<(&str, &str)> {
     Some((name, "n"))
 }
 
-/// Concatenates fragments. Two that ask for different values of an option are an error: which of
-/// them wins would be an accident of their order.
-pub fn merge(fragments: &[impl AsRef<Path>]) -> Result<String> {
+/// Concatenates fragments, as a version of the kernel has them. Two that ask for different values of
+/// an option are an error: which of them wins would be an accident of their order.
+pub fn merge<'a>(
+    folder: &Path,
+    fragments: impl IntoIterator<Item = &'a str>,
+    version: Version,
+) -> Result<String> {
     let mut text = String::new();
     let mut seen = Options::new();
-    for path in fragments {
-        let path = path.as_ref();
-        let fragment = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    for name in fragments {
+        let fragment = read(&folder.join(format!("{name}.config")))?;
+        let fragment = replace(&fragment, &of_older(folder, name, version)?);
         for (option, value) in parse(&fragment) {
             match seen.insert(option.clone(), value.clone()) {
                 Some(other) if other != value => bail!(
-                    "{} asks for CONFIG_{option}={value}, a fragment before it for {other}",
-                    path.display()
+                    "{name} asks for CONFIG_{option}={value}, a fragment before it for {other}"
                 ),
                 _ => {}
             }
@@ -68,6 +77,43 @@ pub fn merge(fragments: &[impl AsRef<Path>]) -> Result<String> {
         text.push_str(&fragment);
     }
     Ok(text)
+}
+
+/// The options that take the place of a fragment's, or a machine's, in a version of the kernel: of
+/// the series that are not older than it, the oldest decides.
+pub fn of_older(folder: &Path, name: &str, version: Version) -> Result<String> {
+    let mut text = String::new();
+    for series in older(folder)?.into_iter().rev() {
+        let path = folder.join(&series).join(format!("{name}.config"));
+        if is_of(&series, version) && path.exists() {
+            text = replace(&text, &read(&path)?);
+        }
+    }
+    Ok(text)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration {}", path.display()))
+}
+
+/// The series with options of their own, the oldest first.
+fn older(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("no {}", folder.display()))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if let Ok(version) = name.parse::<Version>() {
+            found.push((version, name));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Whether a version is of a series or older.
+fn is_of(series: &str, version: Version) -> bool {
+    let series = series.parse::<Version>();
+    series.is_ok_and(|series| (version.0, version.1) <= (series.0, series.1))
 }
 
 /// Lets the options of `own` take the place of what `text` says about them.
@@ -169,6 +215,10 @@ fn declaration(option: &str, source: &Path, arch: &str) -> Option<(String, Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        kernel::machine::MACHINES,
+        tree::source, //
+    };
 
     #[test]
     fn values_and_unset_options() {
@@ -201,11 +251,60 @@ mod tests {
     #[test]
     fn fragments_must_agree() {
         let dir = tempfile::tempdir().unwrap();
-        let [a, b] = ["a", "b"].map(|n| dir.path().join(n));
-        fs::write(&a, "CONFIG_X=y\n").unwrap();
-        fs::write(&b, "CONFIG_X=m\n").unwrap();
-        assert!(merge(&[&a, &a]).is_ok());
-        assert!(merge(&[&a, &b]).is_err());
+        fs::write(dir.path().join("a.config"), "CONFIG_X=y\n").unwrap();
+        fs::write(dir.path().join("b.config"), "CONFIG_X=m\n").unwrap();
+        let merge = |names| merge(dir.path(), names, Version(7, 3, 4));
+        assert!(merge(["a", "a"]).is_ok());
+        assert!(merge(["a", "b"]).is_err());
+    }
+
+    #[test]
+    fn an_older_kernel_has_options_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("a.config", "CONFIG_NEW=y\nCONFIG_BOTH=y\n");
+        put("7.2/a.config", "# CONFIG_NEW is not set\nCONFIG_OLD=y\n");
+        put("6.18/a.config", "# why\nCONFIG_OLD=m\n");
+        put("6.18/machine.config", "# CONFIG_M is not set\n");
+        let asked = |version| parse(&merge(dir.path(), ["a"], version).unwrap());
+        assert_eq!(
+            asked(Version(7, 3, 0)),
+            parse("CONFIG_NEW=y\nCONFIG_BOTH=y\n")
+        );
+        let next = "# CONFIG_NEW is not set\nCONFIG_BOTH=y\nCONFIG_OLD=";
+        assert_eq!(asked(Version(7, 2, 9)), parse(&format!("{next}y\n")));
+        for version in [Version(6, 18, 35), Version(6, 17, 1)] {
+            assert_eq!(asked(version), parse(&format!("{next}m\n")));
+        }
+        let of_machine = |version| of_older(dir.path(), "machine", version).unwrap();
+        assert_eq!(of_machine(Version(7, 2, 0)), "");
+        assert_eq!(of_machine(Version(6, 18, 0)), "# CONFIG_M is not set\n");
+        // What an older kernel does not have is not missed.
+        assert_eq!(
+            mismatches(&parse("# CONFIG_NEW is not set\n"), &parse("")),
+            []
+        );
+    }
+
+    #[test]
+    fn options_of_older_kernels_are_of_a_fragment_or_a_machine() {
+        let repo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../..");
+        let folder = repo.join("tools/testing/rust-ftrace/configs");
+        let supported = source::supported(&repo).unwrap();
+        for series in older(&folder).unwrap() {
+            assert!(supported.contains(&series), "configs/{series}");
+            for entry in fs::read_dir(folder.join(&series)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let machine = name.trim_end_matches(".config");
+                let is_machine = MACHINES.iter().any(|m| m.kernel_name() == machine);
+                let is_known = is_machine || folder.join(&name).is_file();
+                assert!(is_known, "configs/{series}/{name}");
+            }
+        }
     }
 
     #[test]

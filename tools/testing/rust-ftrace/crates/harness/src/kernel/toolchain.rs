@@ -4,10 +4,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{
-    Context as _,
-    Result, //
-};
+use anyhow::Result;
 
 use crate::{
     host::{
@@ -36,6 +33,10 @@ use crate::{
 pub struct Toolchain {
     /// The overlaid kernel source.
     pub source: PathBuf,
+    /// Its version.
+    pub version: Version,
+    /// The end of the names of what is built from it, see [`source::suffix`].
+    pub suffix: String,
     /// Rust's library sources.
     pub rust_lib_src: PathBuf,
     /// Folders to look for programs in before `PATH`'s.
@@ -44,30 +45,17 @@ pub struct Toolchain {
     pub gcc: Vec<(&'static str, PathBuf)>,
 }
 
-impl Toolchain {
-    /// The release of the kernel source.
-    pub fn version(&self) -> Result<Version> {
-        source::kernel_version(&self.source).context("the kernel source has no version")
-    }
-}
-
 /// Debian's folder of LLVM's programs, whose libclang bindgen loads.
 const LLVM: &str = "/usr/lib/llvm-19/bin";
 
 /// Brings all that building kernels for `machines` takes.
 pub fn prepare(ctx: &Context, source: &Source, machines: &[&Machine]) -> Result<Toolchain> {
-    tools::ensure_for_kernels(ctx, machines)?;
-    let kernel = overlaid(ctx, source)?;
-    beside_the_host(ctx, &kernel, machines)
+    complete(ctx, &self::source(ctx, source)?, machines)
 }
 
 /// Brings the kernel source, with the backend in it, and the host's packages for that alone.
 pub fn source(ctx: &Context, source: &Source) -> Result<source::Kernel> {
     tools::ensure_for_source(ctx)?;
-    overlaid(ctx, source)
-}
-
-fn overlaid(ctx: &Context, source: &Source) -> Result<source::Kernel> {
     let kernel = source::kernel(ctx, source)?;
     let title = "Put the backend into the kernel source";
     ctx.ui.step(title, "overlay", |step| {
@@ -80,22 +68,14 @@ fn overlaid(ctx: &Context, source: &Source) -> Result<source::Kernel> {
     Ok(kernel)
 }
 
-/// Brings what else building the kernel of [`source`] for `machines` takes.
+/// Brings what else building the kernel of [`source`] for `machines` takes. The kernel says which
+/// tools it can be built with.
 pub fn complete(
     ctx: &Context,
     kernel: &source::Kernel,
     machines: &[&Machine],
 ) -> Result<Toolchain> {
-    tools::ensure_for_kernels(ctx, machines)?;
-    beside_the_host(ctx, kernel, machines)
-}
-
-/// Brings the tools that are no packages of the host.
-fn beside_the_host(
-    ctx: &Context,
-    kernel: &source::Kernel,
-    machines: &[&Machine],
-) -> Result<Toolchain> {
+    tools::ensure_for_kernels(ctx, machines, &kernel.dir)?;
     let rust_lib_src = rust::library(ctx)?;
     rust::bindgen(ctx)?;
     let mut gcc = Vec::new();
@@ -108,6 +88,8 @@ fn beside_the_host(
     }
     Ok(Toolchain {
         source: kernel.dir.clone(),
+        version: kernel.version,
+        suffix: source::suffix(&ctx.paths.repo, kernel.version)?,
         rust_lib_src,
         bin: vec![ctx.paths.tools_bin(), LLVM.into()],
         gcc,

@@ -4,10 +4,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::{
-        Path,
-        PathBuf, //
-    },
+    path::Path,
     process::Command, //
 };
 
@@ -199,14 +196,6 @@ impl Tool {
     }
 }
 
-/// A kernel tree of the set-up's, for what it asks of tools.
-pub fn kernel_tree(ctx: &Context) -> Option<PathBuf> {
-    std::fs::read_dir(ctx.paths.build.join("src"))
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.join("scripts/min-tool-version.sh").is_file())
-}
-
 /// The tools that unpacking the kernel's source and checking its style take.
 const FOR_SOURCE: &[&str] = &["rustc", "perl", "python3", "git", "tar", "xz"];
 
@@ -225,31 +214,29 @@ pub fn of_machine(machine: &Machine) -> impl Iterator<Item = &'static Tool> + '_
     tools.map(|(_, tool)| tool)
 }
 
-/// Installs what is missing on the host for building and booting `machines`.
-pub fn ensure_for_kernels(ctx: &Context, machines: &[&Machine]) -> Result<()> {
+/// Installs what is missing on the host for building and booting `machines` with a kernel tree.
+pub fn ensure_for_kernels(ctx: &Context, machines: &[&Machine], kernel: &Path) -> Result<()> {
     let of_machines = machines.iter().flat_map(|machine| of_machine(machine));
-    ensure(ctx, TOOLS.iter().chain(of_machines).collect())
+    ensure(ctx, TOOLS.iter().chain(of_machines).collect(), Some(kernel))
 }
 
 /// Installs what is missing on the host for unpacking and checking the kernel's source.
 pub fn ensure_for_source(ctx: &Context) -> Result<()> {
-    ensure(ctx, named(FOR_SOURCE))
+    ensure(ctx, named(FOR_SOURCE), None)
 }
 
 /// Installs what is missing on the host for the tests of its programs.
 pub fn ensure_for_host(ctx: &Context) -> Result<()> {
-    ensure(ctx, named(FOR_HOST))
+    ensure(ctx, named(FOR_HOST), None)
 }
 
 fn named(names: &[&str]) -> Vec<&'static Tool> {
     TOOLS.iter().filter(|t| names.contains(&t.name)).collect()
 }
 
-fn ensure(ctx: &Context, tools: Vec<&Tool>) -> Result<()> {
-    let kernel = kernel_tree(ctx);
+fn ensure(ctx: &Context, tools: Vec<&Tool>, kernel: Option<&Path>) -> Result<()> {
     let wanting = || {
-        let is_wanting =
-            |tool: &&&Tool| !matches!(tool.find(tool.minimum(kernel.as_deref())), Found::Good(_));
+        let is_wanting = |tool: &&&Tool| !matches!(tool.find(tool.minimum(kernel)), Found::Good(_));
         tools.iter().filter(is_wanting).collect::<Vec<_>>()
     };
     let packages: BTreeSet<&str> = wanting()
@@ -260,10 +247,7 @@ fn ensure(ctx: &Context, tools: Vec<&Tool>) -> Result<()> {
     if !packages.is_empty() {
         packages::install(ctx, &packages.into_iter().collect::<Vec<_>>())?;
     }
-    let lines: Vec<String> = wanting()
-        .iter()
-        .map(|tool| tool.line(kernel.as_deref()).0)
-        .collect();
+    let lines: Vec<String> = wanting().iter().map(|tool| tool.line(kernel).0).collect();
     if lines.is_empty() {
         return Ok(());
     }

@@ -17,6 +17,7 @@ use crate::{
     host::{
         files,
         process::output,
+        version::Version,
         Context, //
     },
     kernel::{
@@ -49,12 +50,22 @@ pub struct About {
 
 impl About {
     /// Looks at what the run has built. `filter` is the part of the tests' names it was asked for.
-    pub fn find(ctx: &Context, machines: &[&'static Machine], filter: Option<&str>) -> Self {
+    /// `kernel` is the version that it tested, and `suffix` the end of the builds' names.
+    pub fn find(
+        ctx: &Context,
+        machines: &[&'static Machine],
+        filter: Option<&str>,
+        kernel: Option<Version>,
+        suffix: &str,
+    ) -> Self {
         let now: DateTime<Utc> = SystemTime::now().into();
         let mut facts = vec![
             ("Date", now.format("%Y-%m-%d %H:%M UTC").to_string()),
             ("rust-ftrace", commit(ctx)),
         ];
+        if let Some(version) = kernel {
+            facts.push(("Kernel", format!("Linux {version}")));
+        }
         if let Some(text) = filter {
             facts.push(("Only tests with", text.to_owned()));
         }
@@ -64,7 +75,7 @@ impl About {
         }
         let kernels = machines
             .iter()
-            .filter_map(|machine| kernels(ctx, machine))
+            .filter_map(|machine| kernels(ctx, machine, suffix))
             .collect();
         Self { facts, kernels }
     }
@@ -79,9 +90,13 @@ fn commit(ctx: &Context) -> String {
 }
 
 /// What a benchmark says about the kernels that it compares.
-pub fn about_kernels(ctx: &Context, machine: &'static Machine) -> Vec<(&'static str, String)> {
+pub fn about_kernels(
+    ctx: &Context,
+    machine: &'static Machine,
+    suffix: &str,
+) -> Vec<(&'static str, String)> {
     let mut facts = vec![("rust-ftrace", commit(ctx))];
-    if let Some(kernels) = kernels(ctx, machine) {
+    if let Some(kernels) = kernels(ctx, machine, suffix) {
         facts.extend(kernels.facts);
         facts.push(("Configuration", files::sha256_of(kernels.asked.as_bytes())));
         facts.extend(kernels.differences.into_iter().map(|d| ("Differs in", d)));
@@ -90,9 +105,9 @@ pub fn about_kernels(ctx: &Context, machine: &'static Machine) -> Vec<(&'static 
 }
 
 /// What there is to say about a machine's kernels, if the Rust backend's has been configured.
-fn kernels(ctx: &Context, machine: &'static Machine) -> Option<Kernels> {
-    let read =
-        |backend, file| fs::read_to_string(kbuild::out(ctx, machine, backend).join(file)).ok();
+fn kernels(ctx: &Context, machine: &'static Machine, suffix: &str) -> Option<Kernels> {
+    let out = |backend| kbuild::out(ctx, machine, backend, suffix);
+    let read = |backend, file| fs::read_to_string(out(backend).join(file)).ok();
     let text = read(Backend::Rust, ".config")?;
     let rust = config::parse(&text);
     let of_config = |name: &str| rust.get(name).map(|v| v.trim_matches('"').to_owned());

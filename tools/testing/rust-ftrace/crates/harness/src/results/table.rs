@@ -19,20 +19,25 @@ use quick_junit::{
     TestSuite, //
 };
 
-use crate::results::{
-    case::{
-        Counts,
-        Outcome,
-        Suite,
-        Verdict, //
+use crate::{
+    host::version::Version,
+    results::{
+        case::{
+            Counts,
+            Outcome,
+            Suite,
+            Verdict, //
+        },
+        compare, //
     },
-    compare, //
 };
 
 /// All results of a run.
 #[derive(Default)]
 pub struct Results {
     suites: Vec<Suite>,
+    /// The kernel that was tested, if one was.
+    pub kernel: Option<Version>,
 }
 
 impl Results {
@@ -95,6 +100,9 @@ impl Results {
         if skip > 0 {
             text.push_str(&format!(", {skip} skipped"));
         }
+        if let Some(version) = self.kernel {
+            text.push_str(&format!(", with Linux {version}"));
+        }
         text
     }
 
@@ -105,6 +113,9 @@ impl Results {
         for suite in &self.suites {
             let mut junit = TestSuite::new(suite.name.to_string());
             junit.set_time(suite.time);
+            if let Some(version) = self.kernel {
+                junit.add_property(("kernel", version.to_string().as_str()));
+            }
             for case in &suite.cases {
                 let mut status = match case.outcome.verdict() {
                     Verdict::Pass => TestCaseStatus::success(),
@@ -171,7 +182,8 @@ mod tests {
     }
 
     fn results(suites: Vec<Suite>) -> Results {
-        Results { suites }
+        let kernel = Some(Version(7, 3, 4));
+        Results { suites, kernel }
     }
 
     #[test]
@@ -180,10 +192,19 @@ mod tests {
             let summary = results(vec![suite(GUEST, o)]).summary();
             summary.lines().last().unwrap().to_owned()
         };
-        assert_eq!(last(&[Passed, Passed, Failed]), "2 passed, 1 failed");
-        assert_eq!(last(&[Passed, Skipped]), "1 passed, 0 failed, 1 skipped");
-        assert_eq!(last(&ALL), "1 passed, 2 failed, 4 skipped");
-        assert_eq!(last(&[]), "0 passed, 0 failed");
+        let counts = |o: &[Outcome]| {
+            let last = last(o);
+            last.strip_suffix(", with Linux 7.3.4").map(str::to_owned)
+        };
+        let is = |o, expected: &str| assert_eq!(counts(o).as_deref(), Some(expected));
+        is(&[Passed, Passed, Failed], "2 passed, 1 failed");
+        is(&[Passed, Skipped], "1 passed, 0 failed, 1 skipped");
+        is(&ALL, "1 passed, 2 failed, 4 skipped");
+        is(&[], "0 passed, 0 failed");
+        assert_eq!(
+            Results::default().summary().lines().last(),
+            Some("0 passed, 0 failed")
+        );
     }
 
     #[test]
@@ -222,7 +243,7 @@ mod tests {
         let summary = all.summary();
         assert!(!summary.contains("FAILED"), "{summary}");
         assert!(summary.contains("C 1/1/0 | Rust 2/0/0"), "{summary}");
-        assert!(summary.ends_with("\n2 passed, 0 failed"), "{summary}");
+        assert!(summary.contains("\n2 passed, 0 failed, with"), "{summary}");
     }
 
     fn junit(suites: Vec<Suite>) -> String {
@@ -236,6 +257,10 @@ mod tests {
         let text = junit(vec![suite(OURS, &ALL)]);
         assert!(
             text.contains("tests=\"7\" skipped=\"4\" failures=\"2\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("<property name=\"kernel\" value=\"7.3.4\""),
             "{text}"
         );
         assert_eq!(text.matches("<skipped ").count(), 4);

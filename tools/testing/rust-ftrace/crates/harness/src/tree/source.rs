@@ -27,24 +27,27 @@ use sha2::{
 };
 use walkdir::WalkDir;
 
-use crate::host::{
-    apt::{
-        self,
-        Apt, //
+use crate::{
+    host::{
+        apt::{
+            self,
+            Apt, //
+        },
+        files,
+        process::output,
+        progress::Step,
+        version::Version,
+        Context, //
     },
-    files,
-    process::output,
-    progress::Step,
-    version::Version,
-    Context, //
+    tree::series, //
 };
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Source {
     /// A kernel tarball or tree to use in place of Debian's package.
     #[arg(long, env = "KERNEL_SRC")]
     pub kernel_src: Option<PathBuf>,
-    /// The kernel version, for example 7.3.
+    /// The kernel series, for example 7.3. By default it is that of `kernel_src`, or the newest.
     #[arg(long, env = "KERNEL")]
     pub kernel: Option<String>,
 }
@@ -93,27 +96,71 @@ pub struct Kernel {
     pub version: Version,
 }
 
-/// A kernel source below `build/src/`: the user's if one is named, otherwise Debian's newest
-/// that is supported.
+/// A kernel source below `build/src/`: the user's if one is named, otherwise Debian's.
 pub fn kernel(ctx: &Context, source: &Source) -> Result<Kernel> {
     let _lock = ctx.paths.lock()?;
-    let mut series = supported(&ctx.paths.repo)?;
-    if let Some(wanted) = &source.kernel {
-        ensure!(
-            series.contains(wanted),
-            "KERNEL={wanted} is not supported: there is {}",
-            series.join(", ")
-        );
-        series = vec![wanted.clone()];
-    }
+    let series = wanted(&ctx.paths.repo, source)?;
     let store = Store {
         dir: ctx.paths.build.join("src"),
         series: &series,
     };
-    match &source.kernel_src {
-        Some(path) => store.users(ctx, path),
-        None => store.debians(ctx),
+    match (&source.kernel_src, &series[..]) {
+        (None, [series]) => {
+            ensure!(
+                series::is_in_debian(&ctx.paths.repo, series)?,
+                no_package(series)
+            );
+            store.debians(ctx, series)
+        }
+        (Some(path), _) => store.users(ctx, path),
+        (None, _) => bail!("there are no patches"),
     }
+}
+
+/// The series that come into question: what `KERNEL=` says, or all for a source of the user's, or
+/// the newest.
+fn wanted(repo: &Path, source: &Source) -> Result<Vec<String>> {
+    let mut series = supported(repo)?;
+    match (&source.kernel, &source.kernel_src) {
+        (Some(wanted), _) => {
+            ensure!(
+                series.contains(wanted),
+                "KERNEL={wanted} is not supported: there is {}",
+                series.join(", ")
+            );
+            series = vec![wanted.clone()];
+        }
+        (None, Some(_)) => {}
+        (None, None) => series.truncate(1),
+    }
+    Ok(series)
+}
+
+fn no_package(series: &str) -> String {
+    format!(
+        "Debian has no source of Linux {series}: give kernel.org's linux-{series}.N.tar.xz, or a \
+         tree of yours, by KERNEL_SRC="
+    )
+}
+
+/// A source of the wanted series that is there already, for what it says about tools.
+pub fn at_hand(ctx: &Context, source: &Source) -> Option<PathBuf> {
+    let series = wanted(&ctx.paths.repo, source).ok()?;
+    let stored = fs::read_dir(ctx.paths.build.join("src")).ok();
+    let stored = stored.into_iter().flatten();
+    let stored = stored.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut trees = source.kernel_src.iter().cloned().chain(stored);
+    trees.find(|tree| kernel_version(tree).is_some_and(|v| series.contains(&v.series())))
+}
+
+/// What names of build folders and logs have at their end: nothing for the newest series, so that
+/// several can be built side by side.
+pub fn suffix(repo: &Path, version: Version) -> Result<String> {
+    let series = version.series();
+    Ok(match supported(repo)?.first() {
+        Some(newest) if *newest != series => format!("-{series}"),
+        _ => String::new(),
+    })
 }
 
 /// Where kernel sources are kept: `linux-<version>/`, with what it was made from in
@@ -137,6 +184,15 @@ impl Store<'_> {
         })
     }
 
+    fn ensure_wanted(&self, origin: &str, version: Version) -> Result<()> {
+        ensure!(
+            self.series.contains(&version.series()),
+            "{origin} is Linux {version}; supported: {}",
+            self.series.join(", ")
+        );
+        Ok(())
+    }
+
     /// Makes a source: `fill` puts it into a new folder.
     fn make(&self, origin: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Kernel> {
         let new = self.dir.join("new");
@@ -146,11 +202,7 @@ impl Store<'_> {
         let Some(version) = kernel_version(&new) else {
             bail!("{origin} is no kernel source");
         };
-        ensure!(
-            self.series.contains(&version.series()),
-            "{origin} is Linux {version}; supported: {}",
-            self.series.join(", ")
-        );
+        self.ensure_wanted(origin, version)?;
         let dir = self.dir.join(format!("linux-{version}"));
         let stamp = self.dir.join(format!("linux-{version}.origin"));
         if stamp.exists() {
@@ -169,6 +221,7 @@ impl Store<'_> {
             let files = listed(&path)?;
             let origin = format!("tree {} {}", path.display(), digest(&path, &files)?);
             if let Some(kernel) = self.find(|text| text == origin) {
+                self.ensure_wanted(&origin, kernel.version)?;
                 return Ok(kernel);
             }
             let title = format!("Copy {}", path.display());
@@ -185,6 +238,7 @@ impl Store<'_> {
             meta.mtime_nsec()
         );
         if let Some(kernel) = self.find(|text| text == origin) {
+            self.ensure_wanted(&origin, kernel.version)?;
             return Ok(kernel);
         }
         let title = format!("Unpack {}", path.display());
@@ -193,17 +247,22 @@ impl Store<'_> {
         })
     }
 
-    fn debians(&self, ctx: &Context) -> Result<Kernel> {
-        let known = self.series.iter().find_map(|series| {
-            let origin = format!("debian linux-source-{series} ");
-            self.find(|text| text.starts_with(&origin))
-        });
-        if let Some(kernel) = known {
+    fn debians(&self, ctx: &Context, series: &str) -> Result<Kernel> {
+        let package = format!("linux-source-{series}");
+        let origin = format!("debian {package} ");
+        if let Some(kernel) = self.find(|text| text.starts_with(&origin)) {
             return Ok(kernel);
         }
         ctx.ui.step("Fetch the kernel's source", "source", |step| {
             let apt = Apt::for_fetching(ctx)?;
-            let (package, deb) = self.debian_package(&apt, step)?;
+            let deb = match apt.cached(&package, None, "") {
+                Some(deb) => deb,
+                None => {
+                    apt.update(step)?;
+                    ensure!(!apt.versions(&package)?.is_empty(), no_package(series));
+                    apt.download(step, &package, None, "")?
+                }
+            };
             let file = deb.file_name().context("a package has a name")?;
             let origin = format!("debian {package} {}", file.display());
             let unpacked = self.dir.join("deb");
@@ -218,30 +277,6 @@ impl Store<'_> {
             step.fold(format!("Linux {} from {package}", kernel.version));
             Ok(kernel)
         })
-    }
-
-    fn debian_package(&self, apt: &Apt, step: &Step<'_>) -> Result<(String, PathBuf)> {
-        let packages = self
-            .series
-            .iter()
-            .map(|series| format!("linux-source-{series}"));
-        for package in packages.clone() {
-            if let Some(deb) = apt.cached(&package, None, "") {
-                return Ok((package, deb));
-            }
-        }
-        apt.update(step)?;
-        for package in packages {
-            if !apt.versions(&package)?.is_empty() {
-                let deb = apt.download(step, &package, None, "")?;
-                return Ok((package, deb));
-            }
-        }
-        bail!(
-            "Debian's archive has no linux-source package for Linux {}: \
-             give a tarball or a tree of one by KERNEL_SRC=",
-            self.series.join(" or ")
-        )
     }
 }
 
@@ -404,6 +439,56 @@ mod tests {
             ..from(dir.path().into())
         };
         assert!(kernel(&ctx, &wanted).is_err());
+    }
+
+    #[test]
+    fn a_source_of_the_users_decides_the_series_and_nothing_is_the_newest() {
+        let (dir, ctx) = set_up("6.18");
+        for older in ["6.18", "7.2"] {
+            fs::create_dir(ctx.paths.repo.join("patches").join(older)).unwrap();
+        }
+        let tarball = dir.path().join("linux.tar.xz");
+        let version = kernel(&ctx, &from(tarball.clone())).unwrap().version;
+        assert_eq!(version, Version(6, 18, 4));
+        let suffix = |version| suffix(&ctx.paths.repo, version).unwrap();
+        assert_eq!(
+            (&*suffix(version), &*suffix(Version(7, 3, 9))),
+            ("-6.18", "")
+        );
+        let source = |kernel: Option<&str>| Source {
+            kernel: kernel.map(str::to_owned),
+            kernel_src: None,
+        };
+        let wanted = |kernel| wanted(&ctx.paths.repo, &source(kernel)).unwrap();
+        assert_eq!(wanted(None), ["7.3"]);
+        assert_eq!(wanted(Some("7.2")), ["7.2"]);
+        // What is at hand is of that series.
+        assert!(at_hand(&ctx, &source(None)).is_none());
+        let stored = at_hand(&ctx, &source(Some("6.18"))).unwrap();
+        assert!(stored.ends_with("build/src/linux-6.18.4"));
+        let other = Source {
+            kernel: Some("7.3".into()),
+            ..from(tarball)
+        };
+        let error = format!("{:#}", kernel(&ctx, &other).unwrap_err());
+        assert!(error.contains("is Linux 6.18.4; supported: 7.3"), "{error}");
+    }
+
+    #[test]
+    fn what_debian_does_not_have_must_be_given() {
+        let (_dir, ctx) = set_up("7.3");
+        let folder = ctx.paths.repo.join("patches/6.18");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("series.toml"), "base = '7.3'\ndebian = false\n").unwrap();
+        let source = Source {
+            kernel: Some("6.18".into()),
+            kernel_src: None,
+        };
+        let error = format!("{:#}", kernel(&ctx, &source).unwrap_err());
+        assert!(
+            error.contains("linux-6.18.N.tar.xz") && error.contains("KERNEL_SRC="),
+            "{error}"
+        );
     }
 
     #[test]

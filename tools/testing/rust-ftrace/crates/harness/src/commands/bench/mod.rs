@@ -152,7 +152,7 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
 
     let folder = ctx.paths.build.join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let file = |what: &str| folder.join(format!("{}-{what}", machine.name));
+    let file = |what: &str| folder.join(format!("{}{}-{what}", machine.name, toolchain.suffix));
     let log = file("disable-all.log");
     let disabled = profile(ctx, &guest, &kernel, &log);
     // Hundreds of megabytes.
@@ -170,7 +170,7 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     let toggles = [("C", &*c.toggles), ("Rust", &*rust.toggles)];
     write("sites.svg", plot::sites(machine.name, &toggles)?)?;
 
-    for (name, value) in about::about_kernels(ctx, machine) {
+    for (name, value) in about::about_kernels(ctx, machine, &toolchain.suffix) {
         println!("{name}: {value}");
     }
     let last = format!(

@@ -90,7 +90,13 @@ impl Session<'_> {
     pub fn report(&mut self, plan: &Plan) -> Result<()> {
         let build = &self.ctx.paths.build;
         let html = build.join("report.html");
-        let about = About::find(self.ctx, &plan.machines(), self.filter.0);
+        let about = About::find(
+            self.ctx,
+            &plan.machines(),
+            self.filter.0,
+            self.results.kernel,
+            &self.suffix,
+        );
         let report = Report::new(&about, self.results.totals(), self.results.suites());
         report.write(&html, &build.join("report.md"))?;
         if !plan.page {

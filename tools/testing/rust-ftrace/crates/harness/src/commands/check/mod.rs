@@ -83,6 +83,7 @@ const TOGGLES_PER_ROUND: u32 = 30;
 
 /// Runs the tests of the machines that `by` tests, or of the one that is asked for.
 pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
+    let repo = &ctx.paths.repo;
     let test = options.test.as_deref();
     let asked = Asked {
         filter: Filter(test),
@@ -108,7 +109,8 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
         toggles: options.toggles,
         rounds,
         results: Results::default(),
-        known: Known::read(&guest::scripts(ctx).with_file_name("known-failures"))?,
+        suffix: String::new(),
+        known: Known::default(),
         ktap_logs: Vec::new(),
     };
 
@@ -122,6 +124,11 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
         selftests = script::tests(&kbuild::ftrace_selftests(&source.dir))?;
         catalog.selftests = Some(script::cases(&selftests));
         plan = plan::plan(&asked, &catalog);
+        session.results.kernel = Some(source.version);
+        session.suffix = source::suffix(repo, source.version)?;
+        let known = guest::scripts(ctx).with_file_name("known-failures");
+        let series = source.version.series();
+        session.known = Known::read(&known, &series, &source::supported(repo)?)?;
         kernel = Some(source);
     }
     if let Some(text) = asked.filter.case().filter(|text| !catalog.has(text)) {

@@ -49,6 +49,8 @@ pub struct Session<'a> {
     pub toggles: u32,
     pub rounds: Rounds,
     pub results: Results,
+    /// The end of the names of the kernels' builds, and of logs.
+    pub suffix: String,
     pub known: Known,
     /// This run's logs with KTAP in them.
     pub ktap_logs: Vec<PathBuf>,
@@ -89,7 +91,7 @@ impl Session<'_> {
 
     /// Reads a log of a suite's, and keeps it.
     pub fn read_ktap(&mut self, name: &str, log: &str) -> Result<Vec<Case>> {
-        let name = log_name(name, "ktap");
+        let name = log_name(name, &format!("ktap{}", self.suffix));
         let path = self.ctx.paths.build.join("log").join(name);
         let path = path.with_extension("log");
         fs::write(&path, log).with_context(|| format!("cannot write {}", path.display()))?;

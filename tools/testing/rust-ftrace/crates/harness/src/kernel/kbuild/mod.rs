@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Configures and builds kernels in `build/<kernel>-<backend>/`, for the machines that boot them.
+//! The kernels of an older series have its name at the end: `build/arm-rust-6.18/`.
 
 use std::{
     env,
@@ -58,7 +59,7 @@ impl<'a> Kernel<'a> {
             machine,
             backend,
             toolchain,
-            out: out(ctx, machine, backend),
+            out: out(ctx, machine, backend, &toolchain.suffix),
         }
     }
 
@@ -84,7 +85,7 @@ impl<'a> Kernel<'a> {
 
     /// A name for logs and messages, and of the build folder.
     pub fn name(&self) -> String {
-        name(self.machine, self.backend)
+        name(self.machine, self.backend, &self.toolchain.suffix)
     }
 
     /// Whether it can load modules.
@@ -150,15 +151,14 @@ impl<'a> Kernel<'a> {
         mut run: impl FnMut(&mut Command) -> Result<()>,
     ) -> Result<()> {
         let folder = ctx.paths.repo.join("tools/testing/rust-ftrace/configs");
-        let fragments: Vec<PathBuf> = self
-            .backend
-            .fragments(self.machine.arch)
-            .into_iter()
-            .chain(self.machine.configs.iter().copied())
-            .map(|name| folder.join(format!("{name}.config")))
-            .collect();
+        let fragments = self.backend.fragments(self.machine.arch);
+        let fragments = fragments.iter().chain(self.machine.configs).copied();
         let own = self.machine.options.concat();
-        let asked = config::replace(&config::merge(&fragments)?, &own);
+        let version = self.toolchain.version;
+        let asked = config::merge(&folder, fragments, version)?;
+        let asked = config::replace(&asked, &own);
+        let of_machine = config::of_older(&folder, self.machine.kernel_name(), version)?;
+        let asked = config::replace(&asked, &of_machine);
         let theirs = self.ftrace_selftests().join("config");
         let undecided = config::undecided(&config::parse(&asked), &theirs)?;
         if !undecided.is_empty() {
@@ -243,12 +243,12 @@ impl<'a> Kernel<'a> {
 }
 
 /// The build folder of a machine's kernel.
-pub fn out(ctx: &Context, machine: &Machine, backend: Backend) -> PathBuf {
-    ctx.paths.build.join(name(machine, backend))
+pub fn out(ctx: &Context, machine: &Machine, backend: Backend, suffix: &str) -> PathBuf {
+    ctx.paths.build.join(name(machine, backend, suffix))
 }
 
-fn name(machine: &Machine, backend: Backend) -> String {
-    format!("{}-{}", machine.kernel_name(), backend.name())
+fn name(machine: &Machine, backend: Backend, suffix: &str) -> String {
+    format!("{}-{}{suffix}", machine.kernel_name(), backend.name())
 }
 
 /// The folder of the kernel's selftests of ftrace in its source.

@@ -34,6 +34,9 @@ pub const COVER: &str = "cover.txt";
 pub struct List {
     /// The next newer version. The newest has none.
     pub base: Option<String>,
+    /// Whether a suite of Debian has its source.
+    #[serde(default = "yes")]
+    pub debian: bool,
     /// The sets of the newest version. In an older one, what it has on top: they are applied before
     /// those of its base, and bring what the base's kernel has already.
     #[serde(default, rename = "set")]
@@ -44,6 +47,10 @@ pub struct List {
     /// Patches and sets of the base that are not here.
     #[serde(default)]
     pub dropped: Vec<Dropped>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]

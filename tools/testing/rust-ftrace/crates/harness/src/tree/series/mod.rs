@@ -37,6 +37,7 @@ use crate::{
             without_git_environment, //
         },
         series::{
+            list::List,
             message::Author,
             sets::{
                 Patch,
@@ -192,6 +193,11 @@ pub fn patches(repo: &Path, version: &str) -> Result<Vec<String>> {
     let sets = sets::without_dropped(sets::sets(repo, version)?);
     let patches = sets.into_iter().flat_map(|set| set.patches);
     Ok(patches.map(|patch| patch.name).collect())
+}
+
+/// Whether a suite of Debian has the source of a version.
+pub fn is_in_debian(repo: &Path, version: &str) -> Result<bool> {
+    Ok(List::read(&repo.join("patches").join(version))?.debian)
 }
 
 /// The patch that each overlay file belongs to.
