@@ -99,6 +99,11 @@ impl Session<'_> {
         }
         if plan.checkpatch {
             self.checkpatch(tree, &series, cases)?;
+            let case = "maintainers";
+            if self.filter.keeps(&Name::Lint, case) {
+                let run = ensure_maintained(tree, &series);
+                cases.push(Case::check(case, run.err().map(|e| format!("{e:#}"))));
+            }
         }
         Ok(())
     }
@@ -116,8 +121,12 @@ impl Session<'_> {
                 let mut command = Command::new(tree.join("scripts/checkpatch.pl"));
                 command
                     .args(["--strict", "--terse", "--no-summary", "--show-types"])
+                    // Who sends a patch signs it off
+                    .arg("--no-signoff")
                     // The tree has no history in which to find the commits of Fixes tags
                     .args(["--ignore", "UNKNOWN_COMMIT_ID"])
+                    // The last patch says whose the new files are: see `ensure_maintained()`
+                    .args(["--ignore", "FILE_PATH_CHANGES"])
                     .arg(&patch)
                     .current_dir(tree);
                 cases.push(self.command(&case, &Name::Lint, &mut command));
@@ -149,6 +158,45 @@ impl Session<'_> {
             })?;
         }
         Ok(())
+    }
+}
+
+/// The entry of our files in MAINTAINERS.
+const ENTRY: &str = "FTRACE BACKEND IN RUST";
+
+/// Finds each file that the series adds in MAINTAINERS.
+fn ensure_maintained(tree: &Path, series: &Series) -> Result<()> {
+    let path = tree.join("MAINTAINERS");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let patterns: Vec<_> = file_patterns(&text, ENTRY).collect();
+    let others: Vec<_> = series
+        .added()
+        .map(|file| file.display().to_string())
+        .filter(|file| !patterns.iter().any(|pattern| is_in(file, pattern)))
+        .collect();
+    ensure!(
+        others.is_empty(),
+        "{ENTRY} in MAINTAINERS has no F: line for {}",
+        others.join(", ")
+    );
+    Ok(())
+}
+
+/// What the `F:` lines of an entry of MAINTAINERS say.
+fn file_patterns<'a>(text: &'a str, entry: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines()
+        .skip_while(move |line| *line != entry)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("F:").map(str::trim))
+}
+
+/// Whether a file is in a folder, has a name, or begins as a pattern with a star at its end does.
+fn is_in(file: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => file.starts_with(start),
+        None if pattern.ends_with('/') => file.starts_with(pattern),
+        None => file == pattern,
     }
 }
 
@@ -197,6 +245,16 @@ fn checkpatch_case(patch: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_has_its_line_in_maintainers() {
+        let text = "OTHER\nF:\tother/\n\nOURS\nS:\tMaintained\nF:\ta/b.rs\nF:\tc/\nF:\td/e*\n\nF:\tf\n";
+        let patterns: Vec<_> = file_patterns(text, "OURS").collect();
+        assert_eq!(patterns, ["a/b.rs", "c/", "d/e*"]);
+        let is_ours = |file| patterns.iter().any(|pattern| is_in(file, pattern));
+        assert!(["a/b.rs", "c/x/y", "d/e-f.svg"].into_iter().all(is_ours));
+        assert!(!["a/b.rs2", "other/x", "f", "d/f"].into_iter().any(is_ours));
+    }
 
     #[test]
     fn a_script_that_no_shell_can_parse_is_named() {
