@@ -13,7 +13,7 @@ host-tests = $(CARGO) test --quiet $(host-targets) $(TEST)
 
 .DEFAULT_GOAL := help
 .PHONY: help run check check-all test-host build boot bench why shell install status uninstall \
-	patch doctor clean cargo
+	patch series-check doctor clean cargo
 
 run: cargo		## set up all that is missing, build, boot, show a trace (ARCH=)
 check: cargo		## set up all that is missing, run every test (TEST= some, ARCH= one machine)
@@ -28,8 +28,9 @@ install: cargo		## put the backend into your kernel tree (KDIR=)
 status: cargo		## say what is in your kernel tree (KDIR=)
 uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
 patch: cargo		## the series for `git am`, to standard output or a folder (KERNEL= OUT=)
+series-check: cargo	## what becomes of each patch in a tree of any version (KDIR=)
 doctor: cargo		## list the tools: yours, minimum, how to get it
-run check check-all build boot bench why shell install status uninstall patch doctor:
+run check check-all build boot bench why shell install status uninstall patch series-check doctor:
 	@$(CARGO) build $(workspace) --release --package rust-ftrace
 	@build/cargo/release/rust-ftrace $@
 test-host:

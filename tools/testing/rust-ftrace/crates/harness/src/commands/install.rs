@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The kernel tree that a command is for.
-fn named(Kdir { kdir }: &Kdir) -> Result<PathBuf> {
+pub fn named(Kdir { kdir }: &Kdir) -> Result<PathBuf> {
     let kdir = kdir
         .as_ref()
         .context("say which kernel tree: KDIR=/path/to/linux")?;

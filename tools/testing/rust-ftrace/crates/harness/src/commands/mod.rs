@@ -22,6 +22,7 @@ mod install;
 pub mod number;
 mod patch;
 mod run;
+mod series_check;
 mod why;
 
 #[derive(Subcommand)]
@@ -35,6 +36,7 @@ pub enum Command {
     Status(install::Kdir),
     Uninstall(install::Kdir),
     Patch(patch::Asked),
+    SeriesCheck(install::Kdir),
     Doctor(Source),
     CheckAll(check::Options),
     Bench(Machine),
@@ -60,6 +62,7 @@ impl Command {
             Self::Status(kdir) => install::run_status(ctx, &kdir),
             Self::Uninstall(kdir) => install::run_uninstall(ctx, &kdir),
             Self::Patch(asked) => patch::run_patch(ctx, &asked),
+            Self::SeriesCheck(kdir) => series_check::run(ctx, &kdir),
             Self::Doctor(source) => doctor::report(ctx, &source),
             Self::Check(asked) => check::check(ctx, TestedBy::Check, &asked),
             Self::CheckAll(asked) => check::check(ctx, TestedBy::CheckAll, &asked),

@@ -62,6 +62,7 @@ const OVERLAY: [&str; 8] = [
 mod list;
 mod message;
 mod sets;
+pub mod trial;
 
 /// The patches of one kernel series.
 pub struct Series {
