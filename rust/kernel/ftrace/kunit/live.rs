@@ -201,7 +201,7 @@ mod tests {
         let mut ip = 0usize;
         // SAFETY: `find` takes an address.
         unsafe { bindings::ftrace_walk_records(Some(find), (&raw mut ip).cast()) };
-        // One site in a thousand is such a one.
+        // About one site in a thousand is there.
         assert!(ip != 0);
 
         let mut ops = bindings::ftrace_ops {

@@ -215,8 +215,7 @@ impl Layout {
         Ok(at_ip)
     }
 
-    /// Returns a target that one store can replace by `other` in the site at `ip`: `target` if it
-    /// is such a one, else `other`.
+    /// Returns `target` if one store can replace it by `other` in the site at `ip`, else `other`.
     pub fn exchangeable_target(&self, ip: u32, target: u32, other: u32) -> u32 {
         let on = |target| SiteState {
             state: State::On,

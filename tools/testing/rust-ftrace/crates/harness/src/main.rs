@@ -58,8 +58,8 @@ struct Cli {
 /// Folders that Debian leaves out of the `PATH` of users who are not root; `depmod` is there.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// Removes the variables that the calling `make` leaves for its own sub-makes, or that are set
-/// to nothing: the kernel's `make` would take the former for its own command line. Adds what
+/// Removes the variables that the calling `make` leaves for its own sub-makes: the kernel's `make`
+/// would take them for its own command line. Removes variables that are set to nothing. Adds what
 /// `PATH` lacks.
 fn clean_environment() {
     let path = std::env::var_os("PATH").unwrap_or_default();

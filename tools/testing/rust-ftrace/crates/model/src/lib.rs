@@ -29,11 +29,11 @@
 //!
 //! # What is promised
 //!
-//! The properties are those of [`fault::Fault`], which must never happen, and of
-//! [`property::Sight`], which must happen in some execution so that the former says something.
-//! They hold for [`scenario::ours`]. [`scenario::c`] are the C backends, [`scenario::mistakes`] are
-//! plans and tables that are wrong; for each of them the checker must find the faults that it
-//! names.
+//! A [`fault::Fault`] must never happen. A [`property::Sight`] must happen in some execution: a
+//! model in which nothing happens has no faults either. Both hold for [`scenario::ours`].
+//!
+//! [`scenario::c`] are the C backends. [`scenario::mistakes`] are plans and tables that are wrong.
+//! For each of these, the checker must find the faults that the scenario names.
 //!
 //! # What is left out
 //!
