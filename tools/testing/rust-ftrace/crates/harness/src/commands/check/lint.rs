@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_file_has_its_line_in_maintainers() {
-        let text = "OTHER\nF:\tother/\n\nOURS\nS:\tMaintained\nF:\ta/b.rs\nF:\tc/\nF:\td/e*\n\nF:\tf\n";
+        let text =
+            "OTHER\nF:\tother/\n\nOURS\nS:\tMaintained\nF:\ta/b.rs\nF:\tc/\nF:\td/e*\n\nF:\tf\n";
         let patterns: Vec<_> = file_patterns(text, "OURS").collect();
         assert_eq!(patterns, ["a/b.rs", "c/", "d/e*"]);
         let is_ours = |file| patterns.iter().any(|pattern| is_in(file, pattern));
