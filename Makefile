@@ -4,7 +4,7 @@
 # in tools/testing/rust-ftrace.
 
 V ?= 0
-export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT
+export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT SET SIGNOFF
 
 CARGO ?= cargo
 workspace = --locked --manifest-path tools/testing/rust-ftrace/Cargo.toml --target-dir build/cargo
@@ -27,7 +27,7 @@ shell: cargo		## an interactive guest (ARCH=)
 install: cargo		## put the backend into your kernel tree (KDIR=)
 status: cargo		## say what is in your kernel tree (KDIR=)
 uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
-patch: cargo		## the series for `git am`, to standard output or a folder (KERNEL= OUT=)
+patch: cargo		## the series for `git am`, or a folder a set (OUT= SET= SIGNOFF=)
 series-check: cargo	## what becomes of each patch in a tree of any version (KDIR=)
 doctor: cargo		## list the tools: yours, minimum, how to get it
 run check check-all build boot bench why shell install status uninstall patch series-check doctor:

@@ -79,6 +79,8 @@ fn clean_environment() {
         "TEST",
         "TOGGLES",
         "OUT",
+        "SET",
+        "SIGNOFF",
         "V",
         "ARCH",
         "SEED",

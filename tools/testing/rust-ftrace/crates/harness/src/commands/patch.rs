@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make patch`: the series for `git am`.
+//! `make patch`: the series for `git am`, or its sets as they are sent to maintainers.
 
 use std::{
     fs,
@@ -9,7 +9,11 @@ use std::{
         Write, //
     },
     os::unix::fs::PermissionsExt,
-    path::PathBuf, //
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::Command, //
 };
 
 use anyhow::{
@@ -17,13 +21,20 @@ use anyhow::{
     Result, //
 };
 use clap::Args;
-use walkdir::WalkDir;
 
 use crate::{
-    host::Context,
+    host::{
+        process::output,
+        Context, //
+    },
     tree::{
+        git::without_git_environment,
         install,
-        series::Series,
+        series::{
+            mail::Base,
+            Person,
+            Series, //
+        },
         source::{
             self,
             Source, //
@@ -33,27 +44,36 @@ use crate::{
 
 #[derive(Args)]
 pub struct Asked {
-    /// The folder to write the patches to, in place of standard output.
+    /// The folder to write the sets to, in place of one mailbox on standard output.
     #[arg(long, env = "OUT")]
     out: Option<PathBuf>,
+    /// The one set to write.
+    #[arg(long, env = "SET")]
+    set: Option<String>,
+    /// Who sends them: "Name <address>".
+    #[arg(long, env = "SIGNOFF")]
+    signoff: Option<Person>,
     #[command(flatten)]
     source: Source,
 }
 
-/// Writes the series to standard output or into a new folder.
-pub fn run_patch(ctx: &Context, Asked { out, source }: &Asked) -> Result<()> {
-    let kernel = source::kernel(ctx, source)?;
+pub fn run_patch(ctx: &Context, asked: &Asked) -> Result<()> {
+    let kernel = source::kernel(ctx, &asked.source)?;
     let series = Series::read(&ctx.paths.repo, &kernel.version.series())?;
     let originals = install::originals(&kernel.dir)?;
-    let Some(to) = out else {
+    let (set, sender) = (asked.set.as_deref(), asked.signoff.as_ref());
+    if let Some(name) = set {
+        let needed = series.needed(name)?;
+        let needed: Vec<_> = needed.iter().map(|set| set.name.as_str()).collect();
+        if !needed.is_empty() {
+            eprintln!("{name} needs these sets before it: {}", needed.join(", "));
+        }
+    }
+    let Some(to) = &asked.out else {
         let folder = tempfile::tempdir()?;
-        series.format(&originals, folder.path())?;
         let mut stdout = io::stdout().lock();
-        for patch in WalkDir::new(folder.path()).sort_by_file_name() {
-            let patch = patch?;
-            if patch.file_type().is_file() {
-                stdout.write_all(&fs::read(patch.path())?)?;
-            }
+        for patch in series.format(&originals, sender, set, folder.path())? {
+            stdout.write_all(&fs::read(patch)?)?;
         }
         return Ok(());
     };
@@ -65,8 +85,32 @@ pub fn run_patch(ctx: &Context, Asked { out, source }: &Asked) -> Result<()> {
         .permissions(fs::Permissions::from_mode(0o755))
         .tempdir_in(beside)
         .with_context(|| format!("cannot write into {}", beside.display()))?;
-    series.format(&originals, folder.path())?;
+    let base = Base {
+        version: kernel.version,
+        commit: asked.source.kernel_src.as_deref().and_then(head),
+    };
+    let mut addressed = false;
+    ctx.ui.step("Write the sets", "patch", |_| {
+        addressed = series.format_sets(&originals, sender, set, &base, folder.path())?;
+        Ok(())
+    })?;
+    if !addressed {
+        eprintln!(
+            "{} lacks MAINTAINERS or scripts/get_maintainer.pl: the mails do not say whom they go to",
+            kernel.dir.display()
+        );
+    }
     fs::rename(folder.path(), &to)
         .with_context(|| format!("OUT={} must be new or empty", to.display()))?;
     Ok(())
+}
+
+/// The commit of a git tree.
+fn head(tree: &Path) -> Option<String> {
+    tree.join(".git").exists().then_some(())?;
+    let mut git = Command::new("git");
+    without_git_environment(&mut git);
+    git.arg("-C").arg(tree).args(["-c", "safe.directory=*"]);
+    let commit = output(git.args(["rev-parse", "HEAD"])).ok()?;
+    Some(commit.trim().to_owned())
 }

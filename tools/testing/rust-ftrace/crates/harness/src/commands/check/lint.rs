@@ -113,15 +113,14 @@ impl Session<'_> {
         files::remove_dir_all(&folder)?;
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
-        series.format(&install::originals(tree)?, &folder)?;
-        let written = WalkDir::new(&folder).min_depth(1).sort_by_file_name();
+        let written = series.format(&install::originals(tree)?, None, None, &folder)?;
         for (name, patch) in series.names().zip(written) {
-            let (case, patch) = (checkpatch_case(name), patch?.into_path());
+            let case = checkpatch_case(name);
             if self.filter.keeps(&Name::Lint, &case) {
                 let mut command = Command::new(tree.join("scripts/checkpatch.pl"));
                 command
                     .args(["--strict", "--terse", "--no-summary", "--show-types"])
-                    // Who sends a patch signs it off
+                    // Whoever sends it signs it off: `make patch SIGNOFF=`.
                     .arg("--no-signoff")
                     // The tree has no history in which to find the commits of Fixes tags
                     .args(["--ignore", "UNKNOWN_COMMIT_ID"])

@@ -66,6 +66,9 @@ pub struct Set {
     /// The sets of the base that cannot do without it.
     #[serde(default)]
     pub needed_by: Vec<String>,
+    /// Whether it asks for comments and not to be merged.
+    #[serde(default)]
+    pub rfc: bool,
     pub patches: Vec<Patch>,
 }
 

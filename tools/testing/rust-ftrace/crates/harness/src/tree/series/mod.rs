@@ -11,7 +11,6 @@ use std::{
         BTreeMap,
         BTreeSet, //
     },
-    fs,
     path::{
         Path,
         PathBuf, //
@@ -38,7 +37,6 @@ use crate::{
         },
         series::{
             list::List,
-            message::Author,
             sets::{
                 Patch,
                 Set, //
@@ -60,9 +58,13 @@ const OVERLAY: [&str; 8] = [
 ];
 
 mod list;
+pub mod mail;
 mod message;
+mod recipients;
 mod sets;
 pub mod trial;
+
+pub use message::Person;
 
 /// The patches of one kernel series.
 pub struct Series {
@@ -146,32 +148,6 @@ impl Series {
         Ok(plan)
     }
 
-    /// Writes the series as patches for `git am` into a folder.
-    pub fn format(&self, originals: &Originals<'_>, to: &Path) -> Result<()> {
-        let scratch = self.scratch(originals)?;
-        let dir = scratch.path();
-        output(git(dir).args(["init", "-q"]))?;
-        let mut author = Author::base();
-        commit(dir, &author, "Linux\n")?;
-        for patch in self.patches() {
-            let message;
-            (author, message) = message::of(patch)?;
-            apply(dir, patch)?;
-            for path in &self.overlay[&patch.name] {
-                self.overlay_file(path)?.write(&dir.join(path))?;
-            }
-            commit(dir, &author, &message)?;
-        }
-        output(
-            git(dir)
-                .args(["format-patch", "-q", "--no-signature", "--zero-commit"])
-                .args(["--full-index", "--no-renames", "-o"])
-                .arg(to)
-                .arg(format!("HEAD~{}", self.patches().count())),
-        )?;
-        Ok(())
-    }
-
     /// A folder with the tree's own files that patches edit.
     fn scratch(&self, originals: &Originals<'_>) -> Result<TempDir> {
         let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
@@ -232,25 +208,6 @@ fn owners(files: Vec<PathBuf>, sets: &[Set]) -> Result<BTreeMap<PathBuf, String>
         );
     }
     Ok(owners)
-}
-
-/// Commits everything in a scratch repository.
-fn commit(dir: &Path, author: &Author, message: &str) -> Result<()> {
-    output(git(dir).args(["add", "--all", "--force"]))?;
-    let file = tempfile::NamedTempFile::new()?;
-    fs::write(file.path(), message)?;
-    let mut git = git(dir);
-    for role in ["AUTHOR", "COMMITTER"] {
-        git.env(format!("GIT_{role}_NAME"), &author.name)
-            .env(format!("GIT_{role}_EMAIL"), &author.email)
-            .env(format!("GIT_{role}_DATE"), &author.date);
-    }
-    output(
-        git.args(["commit", "-q", "--allow-empty", "--cleanup=whitespace"])
-            .arg("-F")
-            .arg(file.path()),
-    )?;
-    Ok(())
 }
 
 /// Applies a patch in a scratch folder. An empty one only carries the message of a commit.

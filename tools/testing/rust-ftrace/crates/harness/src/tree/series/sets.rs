@@ -29,13 +29,13 @@ use crate::tree::{
 #[derive(Clone, Debug)]
 pub struct Set {
     pub name: String,
-    #[expect(dead_code, reason = "for the cover letters that follow")]
     pub title: String,
     /// The body of its cover letter.
-    #[expect(dead_code, reason = "for the cover letters that follow")]
     pub cover: PathBuf,
     /// The sets that must be applied before, by name.
     pub needs: Vec<String>,
+    /// Whether it asks for comments and not to be merged.
+    pub rfc: bool,
     pub patches: Vec<Patch>,
 }
 
@@ -142,6 +142,7 @@ fn put_on_top(sets: &mut Vec<Set>, version: &str, folder: &Path, list: &List) ->
             title: set.title.clone(),
             cover: folder.join(&set.name).join(COVER),
             needs: set.needs.clone(),
+            rfc: set.rfc,
             patches: patches.collect(),
         });
         for user in &set.needed_by {
