@@ -49,7 +49,9 @@ help:			## show this
 	@echo "ARCH= is arm, mips, mips-be, mips-r6 or another machine of kernel/machine.rs."
 	@echo "While you work on it: test-host, and build and boot after an edit of the backend, take"
 	@echo "less than a minute each."
-	@echo "V=1 shows all output, KERNEL_SRC= names a kernel tarball or tree to use."
+	@echo "V=1 shows all output. KERNEL= is a kernel series, 7.3 by default, 7.2 or 6.18;"
+	@echo "KERNEL_SRC= names a kernel tarball or tree to use, as 6.18 needs."
+	@echo "SET= is one set of patches, SIGNOFF=\"Name <address>\" is who sends them."
 
 cargo:
 	@command -v $(CARGO) > /dev/null || { \
