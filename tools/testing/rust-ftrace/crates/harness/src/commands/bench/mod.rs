@@ -177,7 +177,11 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
         "Documentation/trace/ftrace-rust-{}-figures.inc",
         machine.name
     );
-    let last = fs::read_to_string(ctx.paths.repo.join(last)).unwrap_or_default();
+    // They are of the newest series.
+    let last = match toolchain.suffix.is_empty() {
+        true => fs::read_to_string(ctx.paths.repo.join(last)).unwrap_or_default(),
+        false => String::new(),
+    };
     println!("\n{}", table(&rows, &read_figures(&last)));
     println!("Disable all, Rust, per site:\n");
     for (name, count) in &functions {
