@@ -4,7 +4,7 @@
 # in tools/testing/rust-ftrace.
 
 V ?= 0
-export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT SET SIGNOFF
+export ARCH V KDIR KERNEL KERNEL_SRC TEST TOGGLES SEED REPLAY OUT SET SIGNOFF FORMAT
 
 CARGO ?= cargo
 workspace = --locked --manifest-path tools/testing/rust-ftrace/Cargo.toml --target-dir build/cargo
@@ -27,7 +27,7 @@ shell: cargo		## an interactive guest (ARCH=)
 install: cargo		## put the backend into your kernel tree (KDIR=)
 status: cargo		## say what is in your kernel tree (KDIR=)
 uninstall: cargo	## take the backend out of your kernel tree (KDIR=)
-patch: cargo		## the series for `git am`, or a folder a set (OUT= SET= SIGNOFF=)
+patch: cargo		## the series for `git am`, or a folder a set (OUT= SET= SIGNOFF= FORMAT=)
 series-check: cargo	## what becomes of each patch in a tree of any version (KDIR=)
 doctor: cargo		## list the tools: yours, minimum, how to get it
 run check check-all build boot bench why shell install status uninstall patch series-check doctor:
@@ -51,7 +51,8 @@ help:			## show this
 	@echo "less than a minute each."
 	@echo "V=1 shows all output. KERNEL= is a kernel series, 7.3 by default, 7.2 or 6.18;"
 	@echo "KERNEL_SRC= names a kernel tarball or tree to use, as 6.18 needs."
-	@echo "SET= is one set of patches, SIGNOFF=\"Name <address>\" is who sends them."
+	@echo "SET= is one set of patches, SIGNOFF=\"Name <address>\" is who sends them. FORMAT= is openwrt,"
+	@echo "buildroot or yocto: OUT= then has what that takes."
 
 cargo:
 	@command -v $(CARGO) > /dev/null || { \

@@ -79,6 +79,7 @@ fn clean_environment() {
         "TEST",
         "TOGGLES",
         "OUT",
+        "FORMAT",
         "SET",
         "SIGNOFF",
         "V",

@@ -7,3 +7,4 @@ pub mod git;
 pub mod install;
 pub mod series;
 pub mod source;
+pub mod systems;

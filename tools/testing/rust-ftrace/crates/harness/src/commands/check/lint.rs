@@ -113,7 +113,7 @@ impl Session<'_> {
         files::remove_dir_all(&folder)?;
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
-        let written = series.format(&install::originals(tree)?, None, None, &folder)?;
+        let written = series.format(&install::originals(tree)?, None, None, true, &folder)?;
         for (name, patch) in series.names().zip(written) {
             let case = checkpatch_case(name);
             if self.filter.keeps(&Name::Lint, &case) {

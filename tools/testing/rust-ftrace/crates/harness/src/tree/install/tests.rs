@@ -336,7 +336,9 @@ fn an_older_version_has_its_own_diff_and_says_why() {
     let series = Series::read(&pair.repo, "7.2").unwrap();
     let to = tempfile::tempdir().unwrap();
     let originals = originals(&pair.tree).unwrap();
-    series.format(&originals, None, None, to.path()).unwrap();
+    series
+        .format(&originals, None, None, true, to.path())
+        .unwrap();
     let text = fs::read_to_string(to.path().join("0001-trace-count-to-four.patch")).unwrap();
     assert!(
         text.contains("\nIt went to three.\n\n[ 7.2: It has digits. ]\n---\n"),
@@ -437,7 +439,7 @@ fn the_series_is_the_same_each_time_and_git_takes_it() {
         let to = pair.repo.join(name);
         fs::create_dir(&to).unwrap();
         let originals = originals(&pair.tree).unwrap();
-        series.format(&originals, None, None, &to).unwrap();
+        series.format(&originals, None, None, true, &to).unwrap();
         let patches: Vec<_> = [
             "0001-trace-count-to-four.patch",
             "0002-rust-add-things.patch",

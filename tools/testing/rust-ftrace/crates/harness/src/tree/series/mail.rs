@@ -80,13 +80,14 @@ impl Series {
         Ok(needed)
     }
 
-    /// Writes all patches, or those of a set, into a folder for `git am`. Returns their files, in
-    /// the order of the patches.
+    /// Writes all patches, or those of a set, into a folder for `git am`. Their subjects say which
+    /// of how many they are if they are `numbered`. Returns their files, in the order of the patches.
     pub fn format(
         &self,
         originals: &Originals<'_>,
         sender: Option<&Person>,
         only: Option<&str>,
+        numbered: bool,
         to: &Path,
     ) -> Result<Vec<PathBuf>> {
         let scratch = Scratch::new(self, originals)?;
@@ -101,7 +102,8 @@ impl Series {
                 scratch.commit_all(&patches, sender)?;
             }
         }
-        scratch.format(&[], sender, to)
+        let numbers: &[&str] = if numbered { &[] } else { &["-N"] };
+        scratch.format(numbers, sender, to)
     }
 
     /// Writes a folder for each set, or for the one that is asked for, with a cover letter and whom
@@ -487,7 +489,7 @@ patches = ['0001-c.patch', '0002-d.patch']
             error.contains("set add does not apply with other"),
             "{error}"
         );
-        let mails = series.format(&originals, None, Some("mend"), &out.join("mend"));
+        let mails = series.format(&originals, None, Some("mend"), true, &out.join("mend"));
         assert_eq!(mails.unwrap().len(), 1);
     }
 }
