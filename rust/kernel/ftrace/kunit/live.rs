@@ -72,8 +72,14 @@ mod tests {
         let off = core_words(ip);
 
         // SAFETY: The string has this length.
-        let ret =
-            unsafe { bindings::ftrace_set_filter(&mut ops, name.as_ptr().cast_mut().cast(), 6, 1) };
+        let ret = unsafe {
+            bindings::ftrace_set_filter(
+                &mut ops,
+                name.to_bytes_with_nul().as_ptr().cast_mut(),
+                6,
+                1,
+            )
+        };
         assert_eq!(ret, 0);
         for round in 1..4 {
             // SAFETY: `ops` is set up and stays: it is unregistered below, which waits for those
@@ -144,8 +150,9 @@ mod tests {
         TASK.store(unsafe { bindings::get_current() } as usize, Relaxed);
         CALLS.store(0, Relaxed);
         // SAFETY: The string has this length.
-        let ret =
-            unsafe { bindings::ftrace_set_filter(ops, name.as_ptr().cast_mut().cast(), 6, 1) };
+        let ret = unsafe {
+            bindings::ftrace_set_filter(ops, name.to_bytes_with_nul().as_ptr().cast_mut(), 6, 1)
+        };
         assert_eq!(ret, 0);
 
         let mut kept = 0;
