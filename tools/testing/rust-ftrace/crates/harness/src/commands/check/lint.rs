@@ -3,6 +3,7 @@
 //! Checks of style, and clippy with the kernel's flags.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{
         Path,
@@ -75,6 +76,9 @@ impl Session<'_> {
         if let Some(kernel) = kernel {
             self.kernel_style(kernel, plan, &mut cases)?;
         }
+        if plan.sets {
+            self.sets(&mut cases)?;
+        }
         self.add(Name::Lint, start.elapsed(), cases);
         Ok(())
     }
@@ -103,6 +107,22 @@ impl Session<'_> {
             if self.filter.keeps(&Name::Lint, case) {
                 let run = ensure_maintained(tree, &series);
                 cases.push(Case::check(case, run.err().map(|e| format!("{e:#}"))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies each set with what it needs alone, to each source that is there.
+    fn sets(&self, cases: &mut Vec<Case>) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for kernel in source::stored(self.ctx)? {
+            let version = kernel.version.series();
+            let case = sets_case(&version);
+            if self.filter.keeps(&Name::Lint, &case) && seen.insert(version.clone()) {
+                let problems = Series::read(&self.ctx.paths.repo, &version)?
+                    .sets_that_need_more(&install::originals(&kernel.dir)?)?;
+                let problem = (!problems.is_empty()).then(|| problems.join("\n"));
+                cases.push(Case::check(case, problem));
             }
         }
         Ok(())
@@ -235,6 +255,11 @@ fn parse_scripts(scripts: &[PathBuf]) -> Result<()> {
 pub fn checkpatch_cases(repo: &Path, version: &str) -> Result<Vec<String>> {
     let names = series::patches(repo, version)?;
     Ok(names.iter().map(|name| checkpatch_case(name)).collect())
+}
+
+/// The name of the case of a version's sets.
+pub fn sets_case(version: &str) -> String {
+    format!("sets {version}")
 }
 
 fn checkpatch_case(patch: &str) -> String {

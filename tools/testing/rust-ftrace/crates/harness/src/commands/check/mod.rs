@@ -178,14 +178,16 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
 fn catalog(ctx: &Context, rounds: &Rounds) -> Result<Catalog> {
     let repo = &ctx.paths.repo;
     let in_folder = |folder| rootfs::tests(&guest::scripts(ctx), folder);
-    let mut patches = Vec::new();
+    let (mut patches, mut sets) = (Vec::new(), Vec::new());
     for series in source::supported(repo)? {
         patches.extend(lint::checkpatch_cases(repo, &series)?);
+        sets.push(lint::sets_case(&series));
     }
     let crates = host::crates(repo)?;
     Ok(Catalog {
         crates: crates.into_iter().map(|(name, _)| name).collect(),
         patches,
+        sets,
         tests: in_folder("tests")?,
         clients: in_folder("clients")?,
         faults: in_folder("faults")?,

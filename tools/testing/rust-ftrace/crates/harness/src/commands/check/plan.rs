@@ -35,6 +35,8 @@ pub struct Catalog {
     pub crates: Vec<String>,
     /// The cases of checkpatch.
     pub patches: Vec<String>,
+    /// The cases of the sets, one a version.
+    pub sets: Vec<String>,
     /// Our scripts for guests, by their folders.
     pub tests: Vec<String>,
     pub clients: Vec<String>,
@@ -50,6 +52,7 @@ impl Catalog {
     pub fn has(&self, text: &str) -> bool {
         [
             &self.patches,
+            &self.sets,
             &self.tests,
             &self.clients,
             &self.faults,
@@ -71,6 +74,8 @@ pub struct Plan {
     /// Whether the shell reads the scripts for guests.
     pub scripts: bool,
     pub checkpatch: bool,
+    /// Whether each set is applied with what it needs.
+    pub sets: bool,
     pub machines: Vec<OnMachine>,
     /// Whether `known-failures` is held against all results.
     pub known: bool,
@@ -106,12 +111,12 @@ const BOTH: &[Backend] = &[Backend::Rust, Backend::C];
 impl Plan {
     /// Whether the kernel's source is needed, with the backend in it.
     pub fn needs_source(&self) -> bool {
-        self.rustfmt || self.checkpatch || self.ktap || !self.machines.is_empty()
+        self.rustfmt || self.checkpatch || self.sets || self.ktap || !self.machines.is_empty()
     }
 
     /// Whether any check of style is asked for.
     pub fn lints(&self) -> bool {
-        self.rustfmt || self.scripts || self.checkpatch
+        self.rustfmt || self.scripts || self.checkpatch || self.sets
     }
 
     /// The machines that kernels are built for.
@@ -144,6 +149,7 @@ pub fn plan(asked: &Asked<'_>, catalog: &Catalog) -> Plan {
         rustfmt: wants_lint("rustfmt"),
         scripts: wants_lint("scripts"),
         checkpatch: filter.wants(&Name::Lint, Some(&catalog.patches)),
+        sets: filter.wants(&Name::Lint, Some(&catalog.sets)),
         machines: asked
             .machines
             .iter()
@@ -251,6 +257,7 @@ mod tests {
             clients: names(&["perf"]),
             faults: names(&["boot", "panic"]),
             rounds: names(&["seed-1"]),
+            sets: names(&["sets 7.3"]),
             selftests: Some(names(&["00basic/basic1.tc"])),
         }
     }
@@ -286,6 +293,7 @@ mod tests {
     fn checks_of_style_take_no_machine() {
         let plan = planned(TestedBy::Check, Some("lint"), None);
         assert!(plan.rustfmt && plan.scripts && plan.checkpatch && plan.needs_source());
+        assert!(plan.sets);
         assert!(plan.host.is_empty() && plan.machines.is_empty());
         let plan = planned(TestedBy::Check, Some("lint/scripts"), None);
         assert!(plan.lints() && !plan.needs_source());

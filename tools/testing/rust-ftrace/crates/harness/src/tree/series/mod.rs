@@ -57,6 +57,7 @@ const OVERLAY: [&str; 8] = [
     "tools/testing/kunit",
 ];
 
+mod alone;
 mod list;
 pub mod mail;
 mod message;

@@ -5,6 +5,7 @@
 //! A folder below `build/` that has its final name is complete: it was made under another one.
 
 use std::{
+    cmp::Reverse,
     fs,
     os::unix::fs::MetadataExt,
     path::{
@@ -97,6 +98,31 @@ pub fn supported(repo: &Path) -> Result<Vec<String>> {
 pub struct Kernel {
     pub dir: PathBuf,
     pub version: Version,
+}
+
+/// The file that says what a source was made from.
+fn stamp(dir: &Path) -> PathBuf {
+    let mut path = dir.as_os_str().to_owned();
+    path.push(".origin");
+    path.into()
+}
+
+/// The sources that are there, of any series.
+pub fn stored(ctx: &Context) -> Result<Vec<Kernel>> {
+    let folder = ctx.paths.build.join("src");
+    let mut found = Vec::new();
+    for entry in WalkDir::new(&folder).min_depth(1).max_depth(1) {
+        let dir = entry
+            .with_context(|| format!("cannot read {}", folder.display()))?
+            .into_path();
+        if stamp(&dir).exists() {
+            if let Some(version) = kernel_version(&dir) {
+                found.push(Kernel { dir, version });
+            }
+        }
+    }
+    found.sort_by_key(|kernel| Reverse(kernel.version));
+    Ok(found)
 }
 
 /// A kernel source below `build/src/`: the user's if one is named, otherwise Debian's.
@@ -207,7 +233,7 @@ impl Store<'_> {
         };
         self.ensure_wanted(origin, version)?;
         let dir = self.dir.join(format!("linux-{version}"));
-        let stamp = self.dir.join(format!("linux-{version}.origin"));
+        let stamp = stamp(&dir);
         if stamp.exists() {
             fs::remove_file(&stamp)?;
         }
