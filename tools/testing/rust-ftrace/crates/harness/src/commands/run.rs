@@ -11,6 +11,7 @@ use anyhow::{
 use crate::{
     guest::{
         console,
+        demo,
         qemu::Limits,
         Guest,
         QUIET_BOOT, //
@@ -40,7 +41,7 @@ pub fn demo(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
         .with_context(|| format!("the kernel did not report its Rust backend\nwhole log: {log}"))?;
 
     println!("\n{backend}");
-    for (title, lines) in sections(&output.results) {
+    for (title, lines) in demo::sections(&output.results) {
         match title {
             "functions" => println!("{} traceable functions", lines.trim()),
             _ if lines.trim().is_empty() => {
@@ -64,34 +65,4 @@ fn prepare(ctx: &Context, arch: &str, source: &Source) -> Result<Guest> {
     let machine = machine::find(arch)?;
     let toolchain = toolchain::prepare(ctx, source, &[machine])?;
     Guest::build(ctx, &toolchain, machine, Backend::Rust)
-}
-
-/// Splits the demo's output at its `== title` lines.
-fn sections(results: &str) -> impl Iterator<Item = (&str, &str)> {
-    results
-        .split("== ")
-        .skip(1)
-        .filter_map(|section| section.split_once('\n'))
-        .map(|(title, lines)| {
-            let lines = lines.split("guest: done").next().unwrap_or_default();
-            (title.trim(), lines)
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sections_of_the_demo() {
-        let text = "== functions\r\n18924\r\n== function\r\n a <-b\r\n c <-d\r\nguest: done\r\n";
-        let got: Vec<_> = sections(text).collect();
-        assert_eq!(
-            got,
-            [
-                ("functions", "18924\r\n"),
-                ("function", " a <-b\r\n c <-d\r\n")
-            ]
-        );
-    }
 }

@@ -41,6 +41,7 @@ use crate::{
 pub mod console;
 pub mod counter;
 mod crossbuild;
+pub mod demo;
 pub mod qemu;
 pub mod rootfs;
 mod userland;
@@ -101,18 +102,23 @@ impl Guest {
             &format!("{name}-rootfs"),
             |step| {
                 let busybox = userland::busybox(ctx, step, machine)?;
-                let list = rootfs::base(&kernel, &busybox, &scripts(ctx))?;
+                let mut list = rootfs::base(&busybox, &scripts(ctx))?;
+                list.modules(&kernel.modules()?)?;
                 list.pack(step, kernel.out(), "rootfs")
             },
         )?;
-        Ok(Self {
-            machine,
+        Ok(Self::of(&kernel, name, initrd))
+    }
+
+    fn of(kernel: &Kernel<'_>, name: String, initrd: PathBuf) -> Self {
+        Self {
+            machine: kernel.machine,
             name,
             image: kernel.image(),
             dtb: kernel.dtb(),
             out: kernel.out().to_path_buf(),
             parts: vec![initrd],
-        })
+        }
     }
 
     /// The same kernel with a GNU userland, with modules for modprobe, and with the kernel's

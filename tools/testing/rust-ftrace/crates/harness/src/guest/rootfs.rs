@@ -24,10 +24,7 @@ use anyhow::{
 };
 use walkdir::WalkDir;
 
-use crate::{
-    host::progress::Step,
-    kernel::kbuild::Kernel, //
-};
+use crate::host::progress::Step;
 
 /// A list of files for the kernel's `gen_init_cpio`.
 #[derive(Default)]
@@ -72,6 +69,15 @@ impl List {
         Ok(())
     }
 
+    /// Modules, where the scripts look for them.
+    pub fn modules(&mut self, modules: &[PathBuf]) -> Result<()> {
+        for module in modules {
+            let name = module.file_name().context("a module without a name")?;
+            self.file(&format!("/lib/modules/{}", name.display()), module);
+        }
+        Ok(())
+    }
+
     /// Packs the files as `<name>.cpio` of the kernel's build folder `out`.
     pub fn pack(&self, step: &Step<'_>, out: &Path, name: &str) -> Result<PathBuf> {
         let spec = out.join(name).with_extension("list");
@@ -87,8 +93,8 @@ impl List {
     }
 }
 
-/// What every guest has: busybox, our scripts and the kernel's modules.
-pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
+/// What every guest has: busybox and our scripts.
+pub fn base(busybox: &Path, guest: &Path) -> Result<List> {
     let mut list = List::default();
     for dir in ["/bin", "/dev", "/etc", "/guest", "/lib", "/lib/modules"] {
         list.dir(dir);
@@ -109,10 +115,6 @@ pub fn base(kernel: &Kernel<'_>, busybox: &Path, guest: &Path) -> Result<List> {
             let path = format!("{folder}/{test}");
             list.file(&format!("/guest/{path}"), &guest.join(path));
         }
-    }
-    for module in kernel.modules()? {
-        let name = module.file_name().context("a module without a name")?;
-        list.file(&format!("/lib/modules/{}", name.display()), &module);
     }
     Ok(list)
 }

@@ -22,7 +22,10 @@ use anyhow::{
 };
 
 use crate::{
-    host::Context,
+    host::{
+        progress::Step,
+        Context, //
+    },
     kernel::{
         backend::Backend,
         config,
@@ -45,6 +48,7 @@ pub struct Kernel<'a> {
     pub machine: &'static Machine,
     pub backend: Backend,
     pub toolchain: &'a Toolchain,
+    name: String,
     out: PathBuf,
 }
 
@@ -55,11 +59,23 @@ impl<'a> Kernel<'a> {
         machine: &'static Machine,
         backend: Backend,
     ) -> Self {
+        let name = name(machine, backend, &toolchain.suffix);
+        Self::named(ctx, toolchain, machine, backend, name)
+    }
+
+    fn named(
+        ctx: &Context,
+        toolchain: &'a Toolchain,
+        machine: &'static Machine,
+        backend: Backend,
+        name: String,
+    ) -> Self {
         Self {
             machine,
             backend,
             toolchain,
-            out: out(ctx, machine, backend, &toolchain.suffix),
+            out: ctx.paths.build.join(&name),
+            name,
         }
     }
 
@@ -84,8 +100,8 @@ impl<'a> Kernel<'a> {
     }
 
     /// A name for logs and messages, and of the build folder.
-    pub fn name(&self) -> String {
-        name(self.machine, self.backend, &self.toolchain.suffix)
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether it can load modules.
@@ -104,13 +120,12 @@ impl<'a> Kernel<'a> {
 
     /// Configures and builds the image and the modules.
     pub fn build(&self, ctx: &Context) -> Result<()> {
-        fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot create {}", self.out.display()))?;
         let name = self.name();
         ctx.ui.step(
             &format!("Configure the {name} kernel"),
             &format!("{name}-config"),
             |step| {
+                self.create_out()?;
                 step.run(&mut self.make(&["rustavailable"])?)?;
                 self.configure(ctx, |command| step.run(command))
             },
@@ -119,19 +134,8 @@ impl<'a> Kernel<'a> {
             &format!("Build the {name} kernel"),
             &format!("{name}-build"),
             |step| {
-                let mut built = 0;
-                let has_modules = self.has_modules()?;
-                let mut make = self.make(&[&jobs(), self.machine.target])?;
-                make.args(has_modules.then_some("modules"))
-                    .args(self.machine.dtb);
-                step.run_watched(&mut make, None, |line| {
-                    if is_object(line) {
-                        built += 1;
-                        step.progress(format!("{built} objects"));
-                    }
-                })?;
-                step.fold(format!("{built} objects built"));
-                match has_modules {
+                self.make_image(step)?;
+                match self.has_modules()? {
                     true => step.run(&mut self.make_own_modules(ctx)?),
                     false => Ok(()),
                 }
@@ -139,28 +143,38 @@ impl<'a> Kernel<'a> {
         )
     }
 
+    fn create_out(&self) -> Result<()> {
+        fs::create_dir_all(&self.out)
+            .with_context(|| format!("cannot create {}", self.out.display()))
+    }
+
+    /// Builds the image and the kernel's own modules.
+    fn make_image(&self, step: &Step<'_>) -> Result<()> {
+        let mut built = 0;
+        let mut make = self.make(&[&jobs(), self.machine.target])?;
+        make.args(self.has_modules()?.then_some("modules"))
+            .args(self.machine.dtb);
+        step.run_watched(&mut make, None, |line| {
+            if is_object(line) {
+                built += 1;
+                step.progress(format!("{built} objects"));
+            }
+        })?;
+        step.fold(format!("{built} objects built"));
+        Ok(())
+    }
+
     /// The folder of the kernel's selftests of ftrace.
     pub fn ftrace_selftests(&self) -> PathBuf {
         ftrace_selftests(&self.toolchain.source)
     }
 
-    /// Kconfig leaves `.config` alone when it comes out as it was, so this costs no rebuild.
-    fn configure(
-        &self,
-        ctx: &Context,
-        mut run: impl FnMut(&mut Command) -> Result<()>,
-    ) -> Result<()> {
-        let folder = ctx.paths.repo.join("tools/testing/rust-ftrace/configs");
-        let fragments = self.backend.fragments(self.machine.arch);
-        let fragments = fragments.iter().chain(self.machine.configs).copied();
-        let own = self.machine.options.concat();
-        let version = self.toolchain.version;
-        let asked = config::merge(&folder, fragments, version)?;
-        let asked = config::replace(&asked, &own);
-        let of_machine = config::of_older(&folder, self.machine.kernel_name(), version)?;
-        let asked = config::replace(&asked, &of_machine);
+    /// Configures the kernel with all that is asked for.
+    fn configure(&self, ctx: &Context, run: impl FnMut(&mut Command) -> Result<()>) -> Result<()> {
+        let folder = configs(ctx);
+        let asked = config::parse(&self.asked(ctx)?);
         let theirs = self.ftrace_selftests().join("config");
-        let undecided = config::undecided(&config::parse(&asked), &theirs)?;
+        let undecided = config::undecided(&asked, &theirs)?;
         if !undecided.is_empty() {
             bail!(
                 "{} asks for what no fragment in {} decides on: {}",
@@ -169,10 +183,39 @@ impl<'a> Kernel<'a> {
                 undecided.join(" ")
             );
         }
-        let asked = match self.machine.options.contains(&NO_MODULES) {
+        self.configure_what_there_is(ctx, run)?;
+        let mismatches = config::mismatches(&asked, &self.config()?);
+        if !mismatches.is_empty() {
+            let (source, arch) = (&self.toolchain.source, self.machine.arch);
+            bail!(config::explain(&mismatches, source, arch));
+        }
+        Ok(())
+    }
+
+    /// What the kernel's configuration is asked for.
+    fn asked(&self, ctx: &Context) -> Result<String> {
+        let folder = configs(ctx);
+        let fragments = self.backend.fragments(self.machine.arch);
+        let fragments = fragments.iter().chain(self.machine.configs).copied();
+        let own = self.machine.options.concat();
+        let version = self.toolchain.version;
+        let asked = config::merge(&folder, fragments, version)?;
+        let asked = config::replace(&asked, &own);
+        let of_machine = config::of_older(&folder, self.machine.kernel_name(), version)?;
+        let asked = config::replace(&asked, &of_machine);
+        Ok(match self.machine.options.contains(&NO_MODULES) {
             true => config::without_modules(&asked),
             false => asked,
-        };
+        })
+    }
+
+    /// Configures the kernel with what it has of what is asked for. Kconfig leaves `.config` alone
+    /// when it comes out as it was, so this costs no rebuild.
+    fn configure_what_there_is(
+        &self,
+        ctx: &Context,
+        mut run: impl FnMut(&mut Command) -> Result<()>,
+    ) -> Result<()> {
         // What a configuration of the kernel's own has as modules takes long, and nothing here
         // loads it. Of what it asks for, some depends on what is replaced.
         let (base, others) = match self.machine.defconfig {
@@ -186,16 +229,9 @@ impl<'a> Kernel<'a> {
             None => (String::new(), "allnoconfig"),
         };
         let merged = self.out.join("asked.config");
-        fs::write(&merged, config::replace(&base, &asked))
+        fs::write(&merged, config::replace(&base, &self.asked(ctx)?))
             .with_context(|| format!("cannot write {}", merged.display()))?;
-        run(self.make(&[others])?.env("KCONFIG_ALLCONFIG", &merged))?;
-
-        let mismatches = config::mismatches(&config::parse(&asked), &self.config()?);
-        if !mismatches.is_empty() {
-            let (source, arch) = (&self.toolchain.source, self.machine.arch);
-            bail!(config::explain(&mismatches, source, arch));
-        }
-        Ok(())
+        run(self.make(&[others])?.env("KCONFIG_ALLCONFIG", &merged))
     }
 
     /// `PATH` with the folders of the tools first.
@@ -249,6 +285,11 @@ pub fn out(ctx: &Context, machine: &Machine, backend: Backend, suffix: &str) -> 
 
 fn name(machine: &Machine, backend: Backend, suffix: &str) -> String {
     format!("{}-{}{suffix}", machine.kernel_name(), backend.name())
+}
+
+/// The folder of what configurations are made of.
+fn configs(ctx: &Context) -> PathBuf {
+    ctx.paths.repo.join("tools/testing/rust-ftrace/configs")
 }
 
 /// The folder of the kernel's selftests of ftrace in its source.
