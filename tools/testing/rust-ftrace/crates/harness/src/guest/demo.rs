@@ -14,6 +14,16 @@ pub fn sections(results: &str) -> impl Iterator<Item = (&str, &str)> {
         })
 }
 
+/// A tracer that the demo has and that recorded nothing, if there is one.
+pub fn silent(results: &str) -> Option<&str> {
+    if sections(results).next().is_none() {
+        return Some("first");
+    }
+    sections(results)
+        .find(|(_, lines)| lines.trim().is_empty())
+        .map(|(title, _)| title)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +39,13 @@ mod tests {
                 ("function", " a <-b\r\n c <-d\r\n")
             ]
         );
+        assert_eq!(silent(text), None);
+    }
+
+    #[test]
+    fn a_tracer_without_a_word_is_named() {
+        let text = "== functions\r\n18924\r\n== function_graph\r\nguest: done\r\n";
+        assert_eq!(silent(text), Some("function_graph"));
+        assert_eq!(silent("guest: done\r\n"), Some("first"));
     }
 }

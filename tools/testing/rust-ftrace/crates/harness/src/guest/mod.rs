@@ -28,6 +28,7 @@ use crate::{
     },
     host::{
         files,
+        progress::Step,
         Context, //
     },
     kernel::{
@@ -119,6 +120,15 @@ impl Guest {
             out: kernel.out().to_path_buf(),
             parts: vec![initrd],
         }
+    }
+
+    /// Builds the kernel after a patch of the series, and a root file system without modules.
+    pub fn build_stage(ctx: &Context, step: &Step<'_>, kernel: &Kernel<'_>) -> Result<Self> {
+        kernel.build_stage(ctx, step)?;
+        let busybox = userland::busybox(ctx, step, kernel.machine)?;
+        let list = rootfs::base(&busybox, &scripts(ctx))?;
+        let initrd = list.pack(step, kernel.out(), "rootfs")?;
+        Ok(Self::of(kernel, kernel.name().to_owned(), initrd))
     }
 
     /// The same kernel with a GNU userland, with modules for modprobe, and with the kernel's

@@ -2,7 +2,10 @@
 
 //! What building a kernel takes, and its set-up: whatever is missing, in order.
 
-use std::path::PathBuf;
+use std::path::{
+    Path,
+    PathBuf, //
+};
 
 use anyhow::Result;
 
@@ -30,6 +33,7 @@ use crate::{
 };
 
 /// Where the set-up put what a kernel build needs.
+#[derive(Clone)]
 pub struct Toolchain {
     /// The overlaid kernel source.
     pub source: PathBuf,
@@ -43,6 +47,16 @@ pub struct Toolchain {
     pub bin: Vec<PathBuf>,
     /// Folders of other compilers than `PATH`'s, and the machines that these are for.
     pub gcc: Vec<(&'static str, PathBuf)>,
+}
+
+impl Toolchain {
+    /// The same for another source of the same kernel.
+    pub fn with_source(&self, source: &Path) -> Self {
+        Self {
+            source: source.to_path_buf(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Debian's folder of LLVM's programs, whose libclang bindgen loads.

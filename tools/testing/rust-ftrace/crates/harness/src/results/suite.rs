@@ -27,10 +27,12 @@ pub enum Kind {
     Clients,
     /// The kernel's own tests of ftrace.
     Ftracetest,
+    /// The kernel after each patch of the series.
+    Series,
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Build,
         Self::Selftest,
         Self::Kunit,
@@ -40,6 +42,7 @@ impl Kind {
         Self::Fuzz,
         Self::Clients,
         Self::Ftracetest,
+        Self::Series,
     ];
 
     pub fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Kind {
             Self::Fuzz => "fuzz",
             Self::Clients => "clients",
             Self::Ftracetest => "ftracetest",
+            Self::Series => "series",
         }
     }
 }

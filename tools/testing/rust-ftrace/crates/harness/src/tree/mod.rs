@@ -5,6 +5,7 @@
 pub mod content;
 pub mod git;
 pub mod install;
+pub mod scratch;
 pub mod series;
 pub mod source;
 pub mod systems;

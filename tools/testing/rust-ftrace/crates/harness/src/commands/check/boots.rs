@@ -306,7 +306,7 @@ fn side_by_side<T: Send>(
     guests.chunks(at_a_time).flat_map(together).collect()
 }
 
-fn boot_cases(machine: &Machine, output: &Output) -> Vec<Case> {
+pub fn boot_cases(machine: &Machine, output: &Output) -> Vec<Case> {
     let at = format!("whole log: {}", output.log.display());
     let end = output.failure.as_ref().map(|f| format!("{f}\n{at}"));
     // Some of the kernel's tests warn on purpose. Ours do not: a machine without the others shows

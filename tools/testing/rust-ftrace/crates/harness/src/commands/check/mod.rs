@@ -2,7 +2,10 @@
 
 //! `make check`: every test, one table, one JUnit file.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeSet,
+    path::PathBuf, //
+};
 
 use anyhow::Result;
 use clap::Args;
@@ -40,9 +43,12 @@ use crate::{
         known::Known,
         table::Results, //
     },
-    tree::source::{
-        self,
-        Source, //
+    tree::{
+        series::stages,
+        source::{
+            self,
+            Source, //
+        },
     },
 };
 
@@ -55,6 +61,7 @@ mod host;
 mod kernels;
 mod lint;
 mod plan;
+mod series;
 mod session;
 
 #[derive(Args)]
@@ -150,7 +157,7 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
         session.lint(kernel.as_ref(), &plan)?;
     }
     if let Some(kernel) = kernel {
-        if !plan.machines.is_empty() {
+        if plan.needs_kernels() {
             let scripts = Scripts {
                 tests: catalog.tests,
                 clients: catalog.clients,
@@ -160,6 +167,9 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
             let toolchain = toolchain::complete(ctx, &kernel, &plan.machines())?;
             for on in &plan.machines {
                 session.machine(&toolchain, on, &scripts)?;
+            }
+            for machine in &plan.series {
+                session.series(&toolchain, &kernel, machine)?;
             }
         }
         session.compare();
@@ -179,8 +189,10 @@ fn catalog(ctx: &Context, rounds: &Rounds) -> Result<Catalog> {
     let repo = &ctx.paths.repo;
     let in_folder = |folder| rootfs::tests(&guest::scripts(ctx), folder);
     let (mut patches, mut sets) = (Vec::new(), Vec::new());
+    let mut stages = BTreeSet::new();
     for series in source::supported(repo)? {
         patches.extend(lint::checkpatch_cases(repo, &series)?);
+        stages.extend(stages::names(repo, &series)?);
         sets.push(lint::sets_case(&series));
     }
     let crates = host::crates(repo)?;
@@ -188,6 +200,7 @@ fn catalog(ctx: &Context, rounds: &Rounds) -> Result<Catalog> {
         crates: crates.into_iter().map(|(name, _)| name).collect(),
         patches,
         sets,
+        series: stages.into_iter().collect(),
         tests: in_folder("tests")?,
         clients: in_folder("clients")?,
         faults: in_folder("faults")?,

@@ -43,6 +43,8 @@ pub struct Catalog {
     pub faults: Vec<String>,
     /// The rounds of random commands.
     pub rounds: Vec<String>,
+    /// The patches of the series, by their sets.
+    pub series: Vec<String>,
     /// The kernel's own tests of ftrace. Only the kernel's source tells them.
     pub selftests: Option<Vec<String>>,
 }
@@ -57,6 +59,7 @@ impl Catalog {
             &self.clients,
             &self.faults,
             &self.rounds,
+            &self.series,
         ]
         .into_iter()
         .chain(&self.selftests)
@@ -77,6 +80,8 @@ pub struct Plan {
     /// Whether each set is applied with what it needs.
     pub sets: bool,
     pub machines: Vec<OnMachine>,
+    /// The machines whose kernel is built and booted after each patch of the series.
+    pub series: Vec<&'static Machine>,
     /// Whether `known-failures` is held against all results.
     pub known: bool,
     /// Whether our reading of KTAP is compared with the kernel's.
@@ -111,7 +116,12 @@ const BOTH: &[Backend] = &[Backend::Rust, Backend::C];
 impl Plan {
     /// Whether the kernel's source is needed, with the backend in it.
     pub fn needs_source(&self) -> bool {
-        self.rustfmt || self.checkpatch || self.sets || self.ktap || !self.machines.is_empty()
+        self.rustfmt || self.checkpatch || self.sets || self.ktap || self.needs_kernels()
+    }
+
+    /// Whether kernels are built.
+    pub fn needs_kernels(&self) -> bool {
+        !self.machines.is_empty() || !self.series.is_empty()
     }
 
     /// Whether any check of style is asked for.
@@ -121,7 +131,11 @@ impl Plan {
 
     /// The machines that kernels are built for.
     pub fn machines(&self) -> Vec<&'static Machine> {
-        self.machines.iter().map(|m| m.machine).collect()
+        let mut machines: Vec<_> = self.machines.iter().map(|m| m.machine).collect();
+        let is_new = |machine: &&&Machine| machines.iter().all(|m| m.name != machine.name);
+        let others: Vec<_> = self.series.iter().filter(is_new).copied().collect();
+        machines.extend(others);
+        machines
     }
 
     pub fn needs_browser(&self) -> bool {
@@ -150,6 +164,9 @@ pub fn plan(asked: &Asked<'_>, catalog: &Catalog) -> Plan {
         scripts: wants_lint("scripts"),
         checkpatch: filter.wants(&Name::Lint, Some(&catalog.patches)),
         sets: filter.wants(&Name::Lint, Some(&catalog.sets)),
+        series: (asked.machines.iter().copied())
+            .filter(|machine| wants_series(asked, catalog, machine))
+            .collect(),
         machines: asked
             .machines
             .iter()
@@ -167,6 +184,27 @@ pub fn plan(asked: &Asked<'_>, catalog: &Catalog) -> Plan {
 
 /// The suite of the crate with tests that take a browser.
 const HARNESS: &str = "rust-ftrace";
+
+/// Whether the series is asked for on a machine. It takes as many kernels as there are patches, so
+/// a part of a name that means other tests does not take it along: it is asked for by its own name
+/// or by that of a patch.
+fn wants_series(asked: &Asked<'_>, catalog: &Catalog, machine: &Machine) -> bool {
+    let is_default = machine.tested_by == TestedBy::Check || asked.one_machine;
+    let is_check_all = asked.by == TestedBy::CheckAll;
+    let Some(text) = asked.filter.0 else {
+        return is_check_all && is_default;
+    };
+    let name = Name::Machine(machine.name, Backend::Rust, Kind::Series);
+    let is_patch = |patch: &String| {
+        let (_, file) = patch.split_once('/').unwrap_or_default();
+        [patch, file].contains(&text)
+    };
+    let is_named = text.contains(Kind::Series.name())
+        || (is_check_all && name.to_string().contains(text))
+        || catalog.series.iter().any(is_patch);
+    let is_meant = is_default || text.starts_with(&name.to_string());
+    is_named && is_meant && asked.filter.wants(&name, Some(&catalog.series))
+}
 
 /// What is asked for on a machine, if anything is.
 fn on_machine(
@@ -258,6 +296,7 @@ mod tests {
             faults: names(&["boot", "panic"]),
             rounds: names(&["seed-1"]),
             sets: names(&["sets 7.3"]),
+            series: names(&["arm-mend/0001-ARM-toggle-nothing", "kprobes/0001-a"]),
             selftests: Some(names(&["00basic/basic1.tc"])),
         }
     }
@@ -293,7 +332,7 @@ mod tests {
     fn checks_of_style_take_no_machine() {
         let plan = planned(TestedBy::Check, Some("lint"), None);
         assert!(plan.rustfmt && plan.scripts && plan.checkpatch && plan.needs_source());
-        assert!(plan.sets);
+        assert!(plan.sets && plan.series.is_empty());
         assert!(plan.host.is_empty() && plan.machines.is_empty());
         let plan = planned(TestedBy::Check, Some("lint/scripts"), None);
         assert!(plan.lints() && !plan.needs_source());
@@ -370,6 +409,42 @@ mod tests {
     fn a_catalog_has_parts_of_its_names() {
         assert!(catalog().has("tog") && catalog().has("basic1"));
         assert!(!catalog().has("some_case"));
+    }
+
+    #[test]
+    fn the_series_takes_no_other_kernel() {
+        let series = |by, test, arch| {
+            let plan = planned(by, test, arch);
+            let names: Vec<_> = plan.series.iter().map(|m| m.name).collect();
+            (names.join(" "), plan.machines.len())
+        };
+        let check = |test| series(TestedBy::Check, Some(test), None);
+        let of = |names: &str| (names.to_owned(), 0);
+        assert_eq!(check("series"), of("arm mips"));
+        assert_eq!(check("arm/series"), of("arm"));
+        assert_eq!(check("arm/series/kprobes"), of("arm"));
+        assert_eq!(check("arm/series/nothing"), of(""));
+        assert_eq!(check("kprobes/0001-a"), of("arm mips"));
+        assert_eq!(check("mips-r6/series/kprobes"), of("mips-r6"));
+        assert_eq!(
+            series(TestedBy::Check, Some("series"), Some("mips-r6")),
+            of("mips-r6")
+        );
+        let plan = planned(TestedBy::Check, Some("arm/series"), None);
+        assert!(plan.needs_source() && plan.needs_kernels() && !plan.lints());
+        assert_eq!(plan.machines().len(), 1);
+    }
+
+    #[test]
+    fn the_series_is_no_part_of_a_check_of_something_else() {
+        let series = |by, test| planned(by, test, None).series.len();
+        assert_eq!(series(TestedBy::Check, None), 0);
+        for test in ["arm", "toggle", "arm/guest/toggle", "kprobes"] {
+            assert_eq!(series(TestedBy::Check, Some(test)), 0, "{test}");
+        }
+        assert_eq!(series(TestedBy::CheckAll, None), 2);
+        assert_eq!(series(TestedBy::CheckAll, Some("toggle")), 0);
+        assert_eq!(series(TestedBy::CheckAll, Some("mips")), 1);
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod clippy;
 mod modules;
 pub mod programs;
 mod size;
+pub mod stage;
 
 /// A kernel to build for a machine.
 pub struct Kernel<'a> {

@@ -43,6 +43,9 @@ mod change;
 mod tests;
 mod tree;
 
+/// The folder in a kernel tree that has what we know of it.
+pub const FOLDER: &str = ".rust-ftrace";
+
 /// What `install` did.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
@@ -152,7 +155,7 @@ pub fn install(repo: &Path, dir: &Path) -> Result<Outcome> {
 fn clear_staging(tree: &Tree) {
     let _ = match tree.manifest {
         Some(_) => files::remove_dir_all(&tree.own("staged")),
-        None => files::remove_dir_all(&tree.dir.join(".rust-ftrace")),
+        None => files::remove_dir_all(&tree.dir.join(FOLDER)),
     };
 }
 
@@ -162,7 +165,7 @@ pub fn uninstall(repo: &Path, dir: &Path) -> Result<Option<usize>> {
     let tree = Tree::open(dir)?;
     let Some(manifest) = &tree.manifest else {
         guard(repo, dir)?;
-        files::remove_dir_all(&tree.dir.join(".rust-ftrace"))?;
+        files::remove_dir_all(&tree.dir.join(FOLDER))?;
         return Ok(None);
     };
     tree.ensure_undrifted()?;

@@ -47,7 +47,10 @@ use serde::{
 
 use crate::{
     host::files,
-    tree::content::Content, //
+    tree::{
+        content::Content,
+        install::FOLDER, //
+    },
 };
 
 /// A file of the tree as it was before us.
@@ -101,7 +104,7 @@ pub struct Tree {
 
 impl Tree {
     pub fn open(dir: &Path) -> Result<Self> {
-        let own = dir.join(".rust-ftrace");
+        let own = dir.join(FOLDER);
         let journal = Manifest::read(&own.join("journal.json"))?;
         let interrupted = journal.is_some();
         let manifest = match journal {
@@ -116,7 +119,7 @@ impl Tree {
     }
 
     pub fn own(&self, name: &str) -> PathBuf {
-        self.dir.join(".rust-ftrace").join(name)
+        self.dir.join(FOLDER).join(name)
     }
 
     pub fn backup(&self, path: &Path) -> PathBuf {
@@ -212,7 +215,7 @@ impl Tree {
             // It stays when someone else put a file there.
             let _ = fs::remove_dir(self.dir.join(folder));
         }
-        files::remove_dir_all(&self.dir.join(".rust-ftrace"))
+        files::remove_dir_all(&self.dir.join(FOLDER))
     }
 
     /// Takes everything of ours out.

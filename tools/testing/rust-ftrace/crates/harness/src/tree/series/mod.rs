@@ -63,6 +63,7 @@ pub mod mail;
 mod message;
 mod recipients;
 mod sets;
+pub mod stages;
 pub mod trial;
 
 pub use message::Person;

@@ -100,6 +100,14 @@ pub struct Kernel {
     pub version: Version,
 }
 
+impl Kernel {
+    /// What the source was made from.
+    pub fn origin(&self) -> Result<String> {
+        let path = stamp(&self.dir);
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+}
+
 /// The file that says what a source was made from.
 fn stamp(dir: &Path) -> PathBuf {
     let mut path = dir.as_os_str().to_owned();
