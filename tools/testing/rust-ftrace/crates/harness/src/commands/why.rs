@@ -76,52 +76,14 @@ const CASES: &[Case] = &[
         right: &["errors 0", "bad_addresses 0"],
     },
     Case {
-        title: "ARM: a leaf function is called 100 times",
-        cause: "The function graph tracer gives the unwinder the function's own address for lr, \
-                which it takes for an endless loop in a function that has not saved lr.",
-        machine: "arm",
-        name: "leaf",
-        boot: QUIET_BOOT,
-        append: "",
-        options: &[],
-        right: &[
-            "function: 100 of 100 calls",
-            "function_graph: 100 of 100 calls",
-        ],
-    },
-    Case {
-        title: "ARM: a function of a module out of the branches' reach is traced with registers",
-        cause: "The entry with registers has no place in the module's PLT. One is made when it is \
-                asked for, all CPUs stopped, from the module's section headers, which have \
-                been freed since it was loaded.",
-        machine: "arm",
-        name: "far",
-        boot: QUIET_BOOT,
-        append: "",
-        options: &[],
-        right: &["with registers: 100 of 100 calls"],
-    },
-    Case {
-        title: "MIPS: sched_init(), in .init.text, is traced while the kernel boots",
-        cause: "The entry tells sites of the kernel from those of modules by _stext and _etext, \
-                between which .init.text is not.",
+        title: "MIPS: vfs_read() is called, and takes a stack trace",
+        cause: "The entry saves the return address where the unwinder does not find it.",
         machine: "mips",
-        name: "init",
-        boot: "ftrace=function ftrace_filter=sched_init kunit.enable=0",
+        name: "stack",
+        boot: QUIET_BOOT,
         append: "",
         options: &[],
-        right: &["sched_init <-start_kernel"],
-    },
-    Case {
-        title: "ARM compiled to T32: the kernel tests function_graph while it boots",
-        cause: "What a hooked function returns to leaves the frame pointer in the place of r11, \
-                where A32 has it. A T32 kernel compares r7, which is something else.",
-        machine: "arm-thumb2",
-        name: "self_test",
-        boot: "kunit.enable=0",
-        append: "",
-        options: &[],
-        right: &["function_graph"],
+        right: &["=> vfs_read", "=> ksys_read"],
     },
 ];
 

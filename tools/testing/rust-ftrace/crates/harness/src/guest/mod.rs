@@ -55,11 +55,18 @@ pub const QUIET_BOOT: &str = "ftrace=nop kunit.enable=0 initcall_blacklist=test_
 pub const SCRIPT: Duration = Duration::from_secs(15 * 60);
 pub const TOGGLE: Duration = Duration::from_secs(3);
 
-/// The kernel's command line that makes a guest run the scripts with `part` in their names, and the
-/// time that this may take.
-pub fn to_run(toggles: u32, part: &str) -> (String, Limits) {
+/// Traces a function in `.init.text`.
+const INIT_TRACE: &str = "ftrace=function ftrace_filter=sched_init";
+
+/// The kernel's command line that makes a guest run the scripts of a folder with `part` in their
+/// names, and the time that this may take.
+pub fn to_run(folder: &str, toggles: u32, part: &str) -> (String, Limits) {
     let limit = (SCRIPT + TOGGLE * toggles).as_secs();
-    let append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
+    let mut append = format!("{QUIET_BOOT} toggles={toggles} filter={part} limit={limit}");
+    if folder == "mends" {
+        // The last tracer that the command line asks for counts.
+        append = format!("{append} {INIT_TRACE}");
+    }
     (append, Limits::default().and(TOGGLE * toggles))
 }
 

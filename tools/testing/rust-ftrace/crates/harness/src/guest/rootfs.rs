@@ -109,7 +109,7 @@ pub fn base(busybox: &Path, guest: &Path) -> Result<List> {
     }
     let stress = "../../selftests/ftrace_stress/ftrace_stress.sh";
     list.file("/guest/ftrace_stress.sh", &guest.join(stress));
-    for folder in ["tests", "clients", "faults"] {
+    for folder in ["tests", "mends", "clients", "faults"] {
         list.dir(&format!("/guest/{folder}"));
         for test in tests(guest, folder)? {
             let path = format!("{folder}/{test}");

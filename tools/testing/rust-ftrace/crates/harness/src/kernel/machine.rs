@@ -311,8 +311,8 @@ pub const MACHINES: &[Machine] = &[
     Machine {
         name: "arm-thumb2",
         options: &["CONFIG_THUMB2_KERNEL=y\n", NO_PADS, NO_DIRECT],
-        // With C it panics in the boot self-test of the function graph tracer.
-        selftests: &[Backend::Rust],
+        is_compared: true,
+        selftests: BOTH,
         ..ARM_VARIANT
     },
     Machine {

@@ -19,6 +19,8 @@ pub enum Kind {
     KunitBackend,
     /// Our scripts in a guest.
     Guest,
+    /// Our scripts in a guest for what the series mends in the kernel.
+    Mends,
     /// Our scripts that take a boot each.
     Faults,
     /// Rounds of random commands.
@@ -32,12 +34,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Build,
         Self::Selftest,
         Self::Kunit,
         Self::KunitBackend,
         Self::Guest,
+        Self::Mends,
         Self::Faults,
         Self::Fuzz,
         Self::Clients,
@@ -52,6 +55,7 @@ impl Kind {
             Self::Kunit => "kunit",
             Self::KunitBackend => "kunit-backend",
             Self::Guest => "guest",
+            Self::Mends => "mends",
             Self::Faults => "faults",
             Self::Fuzz => "fuzz",
             Self::Clients => "clients",

@@ -117,7 +117,7 @@ impl Session<'_> {
         let part = part.and_then(|text| text.rsplit('/').next());
         let part = part.filter(|part| tests.iter().any(|t| t.contains(part)));
         let (toggles, part) = (self.toggles, part.unwrap_or_default());
-        let (append, limits) = guest::to_run(toggles, part);
+        let (append, limits) = guest::to_run(mode, toggles, part);
         let boots = side_by_side(machine, guests, |guest| {
             self.boot(guest, mode, &append, &limits, |o| &o.results)
         });

@@ -99,7 +99,11 @@ impl Session<'_> {
         }
         if on.guest {
             let rust = of(&guests, &[Backend::Rust]);
-            self.guest_tests(machine, (Kind::Guest, "check"), &scripts.tests, &rust)?;
+            self.guest_tests(machine, (Kind::Guest, "tests"), &scripts.tests, &rust)?;
+        }
+        if !on.mends.is_empty() {
+            let both = of(&guests, on.mends);
+            self.guest_tests(machine, (Kind::Mends, "mends"), &scripts.mends, &both)?;
         }
         if let Some((_, rust)) = guests.iter().find(|(b, _)| *b == Backend::Rust) {
             if on.faults {
@@ -123,6 +127,7 @@ impl Session<'_> {
 /// What runs in guests.
 pub struct Scripts {
     pub tests: Vec<String>,
+    pub mends: Vec<String>,
     pub clients: Vec<String>,
     pub faults: Vec<String>,
     /// The kernel's own tests of ftrace.

@@ -160,6 +160,7 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
         if plan.needs_kernels() {
             let scripts = Scripts {
                 tests: catalog.tests,
+                mends: catalog.mends,
                 clients: catalog.clients,
                 faults: catalog.faults,
                 selftests,
@@ -202,6 +203,7 @@ fn catalog(ctx: &Context, rounds: &Rounds) -> Result<Catalog> {
         sets,
         series: stages.into_iter().collect(),
         tests: in_folder("tests")?,
+        mends: in_folder("mends")?,
         clients: in_folder("clients")?,
         faults: in_folder("faults")?,
         rounds: rounds.names(),

@@ -39,6 +39,7 @@ pub struct Catalog {
     pub sets: Vec<String>,
     /// Our scripts for guests, by their folders.
     pub tests: Vec<String>,
+    pub mends: Vec<String>,
     pub clients: Vec<String>,
     pub faults: Vec<String>,
     /// The rounds of random commands.
@@ -56,6 +57,7 @@ impl Catalog {
             &self.patches,
             &self.sets,
             &self.tests,
+            &self.mends,
             &self.clients,
             &self.faults,
             &self.rounds,
@@ -103,6 +105,8 @@ pub struct OnMachine {
     /// The kernel's boot self-tests and its KUnit suites.
     pub boot: &'static [Backend],
     pub guest: bool,
+    /// What the series mends in the kernel: it does so with either backend.
+    pub mends: &'static [Backend],
     pub faults: bool,
     pub fuzz: &'static [Backend],
     pub clients: &'static [Backend],
@@ -245,8 +249,9 @@ fn on_machine(
     let clients =
         with_userland(has_clients && wants(Kind::Clients, Some(&of_a_boot(&catalog.clients))));
     let ftracetest = with_userland(wants(Kind::Ftracetest, catalog.selftests.as_deref()));
+    let mends = wants(Kind::Mends, Some(&of_a_boot(&catalog.mends)));
     let takes_userland = !clients.is_empty() || !ftracetest.is_empty();
-    let compares = boots || takes_userland || wants_build("c") || wants_build("text size");
+    let compares = boots || mends || takes_userland || wants_build("c") || wants_build("text size");
     let builds_c = (both && compares) || fuzzes_both;
     // The first of the machines that boot a kernel answers for it.
     let is_first = machine.is_first_of_kernel();
@@ -266,6 +271,7 @@ fn on_machine(
         text_size: builds_c && wants_build("text size"),
         boot: backends(boots, both),
         guest: wants(Kind::Guest, Some(&of_a_boot(&catalog.tests))),
+        mends: backends(mends, both),
         faults: wants(Kind::Faults, Some(&catalog.faults)),
         fuzz: backends(fuzzes, fuzzes_both),
         clients: of_built(clients),
@@ -274,6 +280,7 @@ fn on_machine(
     let is_asked = builds_c
         || boots
         || on.guest
+        || mends
         || on.faults
         || fuzzes
         || takes_userland
@@ -292,6 +299,7 @@ mod tests {
             crates: names(&["audit", "rust-ftrace"]),
             patches: names(&["checkpatch 0001-ARM-ftrace-add-the-Rust-backend"]),
             tests: names(&["filter", "toggle"]),
+            mends: names(&["leaf"]),
             clients: names(&["perf"]),
             faults: names(&["boot", "panic"]),
             rounds: names(&["seed-1"]),
