@@ -168,19 +168,67 @@ impl<S: Read + Write> Counter<S> {
         self.breakpoint(false, address)?;
         self.breakpoint(true, back)?;
         let start = self.count()?;
-        self.tell_monitor("one-insn-per-tb on")?;
-        self.tell_monitor("log exec,nochain")?;
+        self.log(true)?;
         if !self.resume()? {
             bail!("{name}() did not return");
         }
-        self.tell_monitor("log none")?;
-        self.tell_monitor("one-insn-per-tb off")?;
+        self.log(false)?;
         let end = self.count()?;
         self.breakpoint(false, back)?;
         if self.resume()? {
             bail!("the guest stopped where no breakpoint is");
         }
         Ok(Span { name, start, end })
+    }
+
+    /// Lets the guest run to its end. QEMU logs each instruction of every `nth` call of `function`, to
+    /// a file that `file` names for each.
+    pub fn log_calls(
+        mut self,
+        function: Function,
+        nth: usize,
+        registers: &Registers,
+        file: impl Fn(usize) -> PathBuf,
+    ) -> Result<Vec<Span>> {
+        let Function { name, address } = function;
+        self.breakpoint(true, address)?;
+        let mut spans = Vec::new();
+        let mut calls = 0;
+        while self.resume()? {
+            calls += 1;
+            let is_logged = calls % nth == 0;
+            let back = self.register(registers.link)?;
+            self.breakpoint(false, address)?;
+            self.breakpoint(true, back)?;
+            let start = self.count()?;
+            if is_logged {
+                let file = file(spans.len());
+                self.tell_monitor(&format!("logfile {}", file.display()))?;
+                self.log(true)?;
+            }
+            if !self.resume()? {
+                bail!("{name}() did not return");
+            }
+            let end = self.count()?;
+            if is_logged {
+                self.log(false)?;
+                spans.push(Span { name, start, end });
+            }
+            self.breakpoint(false, back)?;
+            self.breakpoint(true, address)?;
+        }
+        Ok(spans)
+    }
+
+    /// Has QEMU log each instruction, or none.
+    fn log(&mut self, on: bool) -> Result<()> {
+        let commands = match on {
+            true => ["one-insn-per-tb on", "log exec,nochain"],
+            false => ["log none", "one-insn-per-tb off"],
+        };
+        commands
+            .into_iter()
+            .try_for_each(|line| self.tell_monitor(line))
     }
 
     /// Instructions that the guest has executed.

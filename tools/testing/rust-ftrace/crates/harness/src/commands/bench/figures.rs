@@ -123,6 +123,28 @@ pub fn figures_rst(machine: &str, rows: &[Row]) -> String {
     text
 }
 
+/// The functions that the instructions of single calls are in, as tables of the kernel's
+/// documentation.
+pub fn calls_rst<'a>(machine: &str, tables: impl Iterator<Item = (&'a str, &'a [Row])>) -> String {
+    let cell = |value: Option<f64>| value.map_or("-".to_owned(), readable);
+    let mut text = ".. SPDX-License-Identifier: GPL-2.0\n".to_owned();
+    for (title, rows) in tables {
+        let sum = |of: fn(&Row) -> Option<f64>| -> f64 { rows.iter().filter_map(of).sum() };
+        let _ = write!(
+            text,
+            "\n.. csv-table:: {}, {title}\n   :header-rows: 1\n\n   Function, C, Rust\n",
+            machine.to_uppercase()
+        );
+        for row in rows {
+            let (c, rust) = (cell(row.c), cell(row.rust));
+            let _ = writeln!(text, "   \"{}\", \"{c}\", \"{rust}\"", row.title);
+        }
+        let (c, rust) = (readable(sum(|r| r.c)), readable(sum(|r| r.rust)));
+        let _ = writeln!(text, "   \"all\", \"{c}\", \"{rust}\"");
+    }
+    text
+}
+
 /// Reads what [`figures_rst`] writes. What it does not understand is left out.
 pub fn read_figures(rst: &str) -> Vec<Row> {
     let number = |cell: &str| cell.replace(',', "").parse().ok();

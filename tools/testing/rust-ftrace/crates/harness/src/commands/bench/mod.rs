@@ -30,6 +30,7 @@ use anyhow::{
 
 use crate::{
     commands::bench::figures::{
+        calls_rst,
         figures_csv,
         figures_rst,
         functions_csv,
@@ -69,6 +70,7 @@ use crate::{
     tree::source::Source, //
 };
 
+mod calls;
 mod figures;
 mod plot;
 mod profile;
@@ -144,14 +146,17 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
         let guest = Guest::build(ctx, &toolchain, machine, backend)?;
         anyhow::Ok((guest, Kernel::new(ctx, &toolchain, machine, backend)))
     };
-    let (guest, kernel) = build(Backend::C)?;
-    let c = measure(ctx, &guest, &kernel)?;
-    let (guest, kernel) = build(Backend::Rust)?;
-    let rust = measure(ctx, &guest, &kernel)?;
-    let rows = rows(&c.figures, &rust.figures);
-
     let folder = ctx.paths.build.join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let (guest, kernel) = build(Backend::C)?;
+    let c = measure(ctx, &guest, &kernel)?;
+    let c_calls = calls::count(ctx, &guest, &kernel)?;
+    let (guest, kernel) = build(Backend::Rust)?;
+    let rust = measure(ctx, &guest, &kernel)?;
+    let rust_calls = calls::count(ctx, &guest, &kernel)?;
+    let rows = rows(&c.figures, &rust.figures);
+    let calls = calls::tables(&c_calls, &rust_calls);
+
     let file = |what: &str| folder.join(format!("{}{}-{what}", machine.name, toolchain.suffix));
     let log = file("disable-all.log");
     let disabled = profile(ctx, &guest, &kernel, &log);
@@ -166,6 +171,8 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
     write("figures.inc", figures_rst(machine.name, &rows))?;
     write("sites.csv", sites_csv(&c.toggles, &rust.toggles))?;
     write("disable-all.csv", functions_csv(sites, &functions))?;
+    let tables = calls.iter().map(|(title, rows)| (*title, rows.as_slice()));
+    write("calls.inc", calls_rst(machine.name, tables))?;
     write("figures.svg", plot::figures(machine.name, &rows)?)?;
     let toggles = [("C", &*c.toggles), ("Rust", &*rust.toggles)];
     write("sites.svg", plot::sites(machine.name, &toggles)?)?;
@@ -183,6 +190,9 @@ pub fn bench(ctx: &Context, arch: &str, source: &Source) -> Result<()> {
         false => String::new(),
     };
     println!("\n{}", table(&rows, &read_figures(&last)));
+    for (title, rows) in &calls {
+        println!("One {title}, by function:\n\n{}", table(rows, &[]));
+    }
     println!("Disable all, Rust, per site:\n");
     for (name, count) in &functions {
         let per_site = *count as f64 / sites;
