@@ -9,6 +9,7 @@
  *	echo 1 > core			# a function of the kernel, 0: of this module
  *	echo 2 > relevant		# ops on it
  *	echo 10 > irrelevant		# ops on another function
+ *	echo 1 > irqs_off		# no interrupt comes while it is called
  *	echo 100000 > calls
  *	cat calls			# how many nanoseconds they took
  *
@@ -48,6 +49,10 @@ static bool fprobe;
 module_param(fprobe, bool, 0600);
 MODULE_PARM_DESC(fprobe, "An fprobe is on the function that is called, and on its return");
 #endif
+
+static bool irqs_off;
+module_param(irqs_off, bool, 0600);
+MODULE_PARM_DESC(irqs_off, "Interrupts are off while the function is called");
 
 static bool core;
 module_param(core, bool, 0600);
@@ -197,9 +202,14 @@ static u64 calls_ns;
 static noinline u64 measure(int (*function)(const struct dentry *), u32 calls)
 {
 	ktime_t start = ktime_get();
+	unsigned long flags;
 
+	if (irqs_off)
+		local_irq_save(flags);
 	while (calls--)
 		function(NULL);
+	if (irqs_off)
+		local_irq_restore(flags);
 	return ktime_to_ns(ktime_sub(ktime_get(), start));
 }
 

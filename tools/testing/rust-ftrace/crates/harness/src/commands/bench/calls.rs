@@ -26,7 +26,8 @@ use crate::{
         registers,
         run_with,
         symbols,
-        CALLS, //
+        CALLS,
+        SLEEPING, //
     },
     guest::{
         counter::Sockets,
@@ -67,7 +68,13 @@ pub fn count(ctx: &Context, guest: &Guest, kernel: &Kernel<'_>) -> Result<Profil
     let (said, spans) = thread::scope(|scope| {
         let observing =
             scope.spawn(|| sockets.connect()?.log_calls(function, FEW, &registers, log));
-        let said = run_with(ctx, guest, "profile", &append, sockets.options());
+        let said = run_with(
+            ctx,
+            guest,
+            ("profile", SLEEPING),
+            &append,
+            sockets.options(),
+        );
         let spans = observing.join().expect("the observer does not panic")?;
         anyhow::Ok((said?, spans))
     })?;
