@@ -48,20 +48,20 @@
 //! ```
 //!
 //! The way goes from Rust to C and back to Rust twice. ftrace owns the records, so
-//! `ftrace_walk_updates()` decides which sites change. ftrace also knows the order of entries and
-//! sites, so `ftrace_modify_all_code()` calls the hooks. C passes no argument of ours on to them:
-//! `replace_code()` finds the plan in a static.
+//! `ftrace_walk_updates()` decides which sites change. ftrace also knows in which order entries
+//! and sites change, so `ftrace_modify_all_code()` calls the hooks. C passes no argument of ours
+//! on to them: `replace_code()` finds the plan in a static.
 //!
 //! If memory for the plan runs out, `replace_code()` changes the rest site by site. If a site is
-//! refused, no more sites are turned on, those that this request turned on are turned off again,
+//! refused, no more sites are turned on. Those that this request turned on are turned off again,
 //! and `ftrace_bug()` disables ftrace.
 //!
-//! When a module is loaded, ftrace calls [`hooks`] for one site at a time: nothing executes these
+//! When a module is loaded, ftrace calls [`hooks`] for one site at a time. Nothing executes these
 //! sites yet, so no CPU is stopped.
 //!
 //! # Files
 //!
-//! A file imports only files above it. There are no circles.
+//! A file imports only files above it. There are no cycles.
 //!
 //! | file | one line |
 //! |---|---|
@@ -107,7 +107,7 @@
 //!
 //! | part | `ftrace_lock` | CPUs | may sleep |
 //! |---|---|---|---|
-//! | [`hooks`] while a module is loaded | held | run | yes, but for [`text`] |
+//! | [`hooks`] while a module is loaded | held | run | yes, except in [`text`] |
 //! | `plan.rs`, [`trampoline`] | held | run | yes |
 //! | `apply.rs`, `patch.rs`, [`hooks`] from `stop_machine()` | held | stopped | no |
 //! | [`text::Machine::sync_core`] | held | stopped | no |
