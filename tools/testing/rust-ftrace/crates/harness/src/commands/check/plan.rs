@@ -395,14 +395,16 @@ mod tests {
         assert_eq!((arm.boot, arm.fuzz), (BOTH, BOTH));
         assert_eq!((arm.clients, arm.ftracetest), (BOTH, BOTH));
         assert!(plan.known && plan.page && plan.browser_tests);
-        // C panics there, and is not compared.
         let thumb = plan
             .machines
             .iter()
             .find(|m| m.machine.name == "arm-thumb2");
         let thumb = thumb.unwrap();
-        assert!(!thumb.builds_c);
-        assert_eq!((thumb.boot, thumb.ftracetest), (RUST, RUST));
+        assert!(thumb.builds_c);
+        assert_eq!((thumb.boot, thumb.ftracetest), (BOTH, BOTH));
+        // A variant is not compared.
+        let clang = plan.machines.iter().find(|m| m.machine.name == "arm-clang");
+        assert!(!clang.unwrap().builds_c);
     }
 
     #[test]
