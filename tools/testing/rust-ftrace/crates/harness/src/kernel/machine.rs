@@ -7,7 +7,10 @@ use anyhow::{
     Result, //
 };
 
-use crate::kernel::backend::Backend;
+use crate::{
+    host::compilers::Compiler,
+    kernel::backend::Backend, //
+};
 
 /// A QEMU machine with its kernel and userland.
 pub struct Machine {
@@ -17,8 +20,8 @@ pub struct Machine {
     pub arch: &'static str,
     /// The kernel's `CROSS_COMPILE=`.
     pub cross: &'static str,
-    /// The oldest release of gcc that its kernel can be compiled with, if not all will do.
-    pub gcc: Option<u32>,
+    /// The compiler that its kernel is built with, if it is not the host's.
+    pub compiler: Option<Compiler>,
     /// The kernel that it boots if other machines boot the same one: the name of that build.
     pub kernel: Option<&'static str>,
     /// Arguments of the kernel's `make`, such as the choice of a compiler.
@@ -80,7 +83,7 @@ const ARM: Machine = Machine {
     name: "arm",
     arch: "arm",
     cross: "arm-linux-gnueabihf-",
-    gcc: None,
+    compiler: None,
     kernel: None,
     make: &[],
     defconfig: None,
@@ -121,7 +124,7 @@ const MIPS: Machine = Machine {
     name: "mips",
     arch: "mips",
     cross: "mipsel-linux-gnu-",
-    gcc: None,
+    compiler: None,
     kernel: None,
     make: &[],
     defconfig: None,
@@ -189,6 +192,10 @@ const NO_DEVICES: &str = "\
 # CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT is not set
 CONFIG_DEBUG_INFO_NONE=y
 ";
+
+const fn gcc(release: u32, suite: &'static str) -> Compiler {
+    Compiler::Gcc { release, suite }
+}
 
 /// The argument of the kernel's `make` for clang and the other tools of LLVM's.
 pub const LLVM: &str = "LLVM=1";
@@ -317,7 +324,7 @@ pub const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "arm-thumb2-pads",
-        gcc: Some(14),
+        compiler: Some(gcc(14, "trixie")),
         options: &["CONFIG_THUMB2_KERNEL=y\n", NO_DIRECT],
         ..ARM_VARIANT
     },
@@ -565,7 +572,7 @@ mod tests {
     fn machines_that_share_a_kernel_build_the_same_one() {
         let build = |m: &Machine| {
             (
-                (m.arch, m.cross, m.gcc, m.make, m.target),
+                (m.arch, m.cross, m.compiler, m.make, m.target),
                 (m.defconfig, m.configs, m.options),
             )
         };

@@ -11,7 +11,10 @@ use anyhow::Result;
 
 use crate::{
     host::{
-        compilers,
+        compilers::{
+            self,
+            Unpacked, //
+        },
         rust,
         version::Version,
         Context, //
@@ -45,8 +48,8 @@ pub struct Toolchain {
     pub rust_lib_src: PathBuf,
     /// Folders to look for programs in before `PATH`'s.
     pub bin: Vec<PathBuf>,
-    /// Folders of other compilers than `PATH`'s, and the machines that these are for.
-    pub gcc: Vec<(&'static str, PathBuf)>,
+    /// Other compilers than the host's, and the machines that these are for.
+    pub compilers: Vec<(&'static str, Unpacked)>,
 }
 
 impl Toolchain {
@@ -56,6 +59,13 @@ impl Toolchain {
             source: source.to_path_buf(),
             ..self.clone()
         }
+    }
+
+    /// The compiler for a machine if it is not the host's.
+    pub fn compiler(&self, machine: &Machine) -> Option<&Unpacked> {
+        let mut compilers = self.compilers.iter();
+        let own = compilers.find(|(name, _)| *name == machine.name);
+        own.map(|(_, compiler)| compiler)
     }
 }
 
@@ -92,11 +102,11 @@ pub fn complete(
     tools::ensure_for_kernels(ctx, machines, &kernel.dir)?;
     let rust_lib_src = rust::library(ctx)?;
     rust::bindgen(ctx)?;
-    let mut gcc = Vec::new();
+    let mut compilers = Vec::new();
     for machine in machines {
-        if let Some(release) = machine.gcc {
-            if let Some(folder) = compilers::folder(ctx, machine.cross, release)? {
-                gcc.push((machine.name, folder));
+        if let Some(compiler) = machine.compiler {
+            if let Some(unpacked) = compilers::unpacked(ctx, compiler, machine.cross)? {
+                compilers.push((machine.name, unpacked));
             }
         }
     }
@@ -106,6 +116,6 @@ pub fn complete(
         suffix: source::suffix(&ctx.paths.repo, kernel.version)?,
         rust_lib_src,
         bin: vec![ctx.paths.tools_bin(), LLVM.into()],
-        gcc,
+        compilers,
     })
 }

@@ -45,10 +45,9 @@ const PUBLIC_MIRROR: &str = "http://deb.debian.org/debian";
 const LISTS_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The suites that packages to unpack come from, with the architectures beside the host's.
-const FETCH_SUITES: [(&str, &[&str]); 4] = [
+const FETCH_SUITES: [(&str, &[&str]); 3] = [
     (USERLAND_SUITE, &["armhf", "mipsel"]),
     ("bookworm-backports", &[]),
-    ("trixie", &[]),
     ("trixie-backports", &[]),
 ];
 
@@ -77,6 +76,11 @@ impl Apt {
     /// The configuration for packages to unpack.
     pub fn for_fetching(ctx: &Context) -> Result<Self> {
         Self::new(ctx, "fetch", Kind::Packages, &FETCH_SUITES)
+    }
+
+    /// The configuration for packages of one suite to unpack.
+    pub fn for_suite(ctx: &Context, suite: &str) -> Result<Self> {
+        Self::new(ctx, suite, Kind::Packages, &[(suite, &[])])
     }
 
     /// The configuration for host packages out of the backports of the host's own `suite`.

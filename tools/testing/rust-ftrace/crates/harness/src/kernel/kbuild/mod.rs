@@ -238,9 +238,9 @@ impl<'a> Kernel<'a> {
     /// `PATH` with the folders of the tools first.
     fn path(&self) -> Result<OsString> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let gcc = self.toolchain.gcc.iter();
-        let gcc = gcc.filter(|(machine, _)| *machine == self.machine.name);
-        let dirs = gcc.map(|(_, dir)| dir).chain(&self.toolchain.bin).cloned();
+        let compiler = self.toolchain.compiler(self.machine);
+        let own = compiler.map(|compiler| &compiler.bin);
+        let dirs = own.into_iter().chain(&self.toolchain.bin).cloned();
         env::join_paths(dirs.chain(env::split_paths(&path)))
             .context("a folder of the tools cannot be in PATH")
     }
@@ -253,6 +253,8 @@ impl<'a> Kernel<'a> {
             false => format!("{cross}gcc"),
         };
         let path = self.path()?;
+        let own = self.toolchain.compiler(self.machine);
+        let rust_lib_src = own.and_then(|own| own.rust_lib_src.as_ref());
         let mut out = OsString::from("O=");
         out.push(&self.out);
         let mut command = Command::new("make");
@@ -269,7 +271,10 @@ impl<'a> Kernel<'a> {
             .args(self.machine.make)
             .args(args)
             .env("PATH", path)
-            .env("RUST_LIB_SRC", &self.toolchain.rust_lib_src)
+            .env(
+                "RUST_LIB_SRC",
+                rust_lib_src.unwrap_or(&self.toolchain.rust_lib_src),
+            )
             // Two builds of the same source are the same, whoever builds them and when.
             .env("KBUILD_BUILD_TIMESTAMP", "Thu, 01 Jan 1970 00:00:00 +0000")
             .env("KBUILD_BUILD_VERSION", "1")
