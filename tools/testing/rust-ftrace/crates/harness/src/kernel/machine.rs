@@ -419,6 +419,67 @@ pub const MACHINES: &[Machine] = &[
         ..ARM_VARIANT
     },
     Machine {
+        name: "arm-gcc13",
+        compiler: Some(gcc(13, "trixie")),
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-gcc14",
+        compiler: Some(gcc(14, "trixie")),
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-gcc15",
+        compiler: Some(gcc(15, "sid")),
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-gcc16",
+        compiler: Some(gcc(16, "sid")),
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "mips-gcc14",
+        compiler: Some(gcc(14, "trixie")),
+        ..MIPS_VARIANT
+    },
+    Machine {
+        name: "mips-gcc16",
+        compiler: Some(gcc(16, "sid")),
+        ..MIPS_VARIANT
+    },
+    Machine {
+        name: "arm-clang23",
+        compiler: Some(Compiler::Clang {
+            release: 23,
+            suite: "sid",
+        }),
+        make: &[LLVM],
+        options: &[NO_PADS, NO_DIRECT],
+        ..ARM_VARIANT
+    },
+    // The oldest rustc that the kernel takes, and the newest.
+    Machine {
+        name: "arm-rustc-old",
+        compiler: Some(Compiler::Rustc { suite: "trixie" }),
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "arm-rustc-new",
+        compiler: Some(Compiler::Rustc { suite: "sid" }),
+        ..ARM_VARIANT
+    },
+    Machine {
+        name: "mips-rustc-old",
+        compiler: Some(Compiler::Rustc { suite: "trixie" }),
+        ..MIPS_VARIANT
+    },
+    Machine {
+        name: "mips-rustc-new",
+        compiler: Some(Compiler::Rustc { suite: "sid" }),
+        ..MIPS_VARIANT
+    },
+    Machine {
         name: "arm-no-modules",
         options: &[NO_MODULES],
         ..ARM_VARIANT
