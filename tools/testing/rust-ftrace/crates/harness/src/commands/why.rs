@@ -71,7 +71,7 @@ const CASES: &[Case] = &[
         machine: "mips",
         name: "sites",
         boot: QUIET_BOOT,
-        append: "toggles=8000",
+        append: "toggles=12000",
         options: ANYWHERE,
         right: &["errors 0", "bad_addresses 0"],
     },
