@@ -102,7 +102,7 @@ pub fn check(ctx: &Context, by: TestedBy, options: &Options) -> Result<()> {
         },
     };
     let rounds = match &options.replay {
-        Some(folder) => Rounds::Replay(folder.clone()),
+        Some(folder) => Rounds::replay(folder)?,
         None => Rounds::Seeds {
             folder: ctx.paths.build.join("fuzz"),
             first: options.seed,

@@ -4,9 +4,18 @@
 //! run commands of their own. A round is a function of its seed alone, and a folder of files that
 //! can be run again as they are: one file a writer, one command a line.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{
+        Path,
+        PathBuf, //
+    },
+};
 
-use anyhow::Result;
+use anyhow::{
+    ensure,
+    Result, //
+};
 use fastrand::Rng;
 
 use crate::{
@@ -76,6 +85,17 @@ pub enum Rounds {
 }
 
 impl Rounds {
+    /// A round that was made before, or what was left of it.
+    pub fn replay(folder: &Path) -> Result<Self> {
+        let has_commands = fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+        ensure!(
+            has_commands,
+            "REPLAY={} is no folder with files of commands: name one of build/fuzz, or a copy of it",
+            folder.display()
+        );
+        Ok(Self::Replay(folder.to_path_buf()))
+    }
+
     /// The names of the rounds, which are those of their tests.
     pub fn names(&self) -> Vec<String> {
         match self {
@@ -203,7 +223,8 @@ mod tests {
         let again = rounds.again("arm", "seed-9");
         assert!(again.contains("TEST=arm/fuzz SEED=9 TOGGLES=1"), "{again}");
 
-        let replay = Rounds::Replay(folders[1].clone());
+        assert!(Rounds::replay(&top.path().join("seed-7")).is_err());
+        let replay = Rounds::replay(&folders[1]).unwrap();
         assert_eq!(replay.names(), ["seed-9"]);
         assert_eq!(replay.write().unwrap(), [folders[1].clone()]);
         let again = replay.again("arm", "seed-9");
